@@ -1,0 +1,93 @@
+"""The asset graph of a survey as declarations: keys, lineage, owners, kinds, descriptions, column schemas.
+
+Nothing is run here: ``night`` materializes the stages; the external ones are written by others or by the stages.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from fink_dagster.filters.registry import filters
+from fink_dagster.lake.tables import tables
+
+if TYPE_CHECKING:
+    from fink_dagster.lake.tables import Table
+    from fink_dagster.surveys.base import Survey
+
+OWNERS = ["team:operators"]
+
+
+def key(survey: Survey, *path: str) -> dg.AssetKey:
+    """Return the key of a survey's asset."""
+    return dg.AssetKey([survey.name, *path])
+
+
+def stage_specs(survey: Survey) -> list[dg.AssetSpec]:
+    """Return the four assets a night's run materializes, upstream first."""
+    held = tables(survey)
+    raw, science = key(survey, "raw_alerts"), key(survey, "science_alerts")
+    return [
+        _stage(survey, held["raw_alerts"], "stream2raw", [key(survey, "survey_topic")], {"kafka", "spark", "iceberg"}),
+        _stage(survey, held["science_alerts"], "raw2science", [raw], {"spark", "iceberg"}),
+        _stage(survey, held["distributed"], "distribution", [science], {"spark", "kafka"}),
+        _stage(survey, held["archived"], "archive", [science], {"spark", "hbase"}),
+    ]
+
+
+def external_specs(survey: Survey) -> list[dg.AssetSpec]:
+    """Return what lies outside: the survey's topics, the users' topics, the HBase tables."""
+    distributed, archived = key(survey, "distributed"), key(survey, "archived")
+    topics = [
+        dg.AssetSpec(
+            key(survey, "topics", item.topic(survey.name)),
+            deps=[distributed],
+            description=f"User topic: {item.description}",
+            kinds={"kafka"},
+            owners=OWNERS,
+            group_name=survey.name,
+        )
+        for item in filters()
+    ]
+    source = dg.AssetSpec(
+        key(survey, "survey_topic"),
+        description="The survey's own topics, one a night; read only.",
+        kinds={"kafka"},
+        group_name=survey.name,
+    )
+    count = dg.AssetSpec(
+        key(survey, "topics", f"fink_{survey.name}_night"),
+        deps=[distributed],
+        description="One topic a night with the identifiers of every science alert, to count against.",
+        kinds={"kafka"},
+        owners=OWNERS,
+        group_name=survey.name,
+    )
+    table = dg.AssetSpec(
+        key(survey, "hbase", survey.name),
+        deps=[archived],
+        description="HBase table of all science alerts, row key objectId_jd_candid.",
+        kinds={"hbase"},
+        owners=OWNERS,
+        group_name=survey.name,
+    )
+    return [source, *topics, count, table]
+
+
+def _stage(survey: Survey, table: Table, stage: str, deps: list[dg.AssetKey], kinds: set[str]) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        key(survey, table.name),
+        deps=deps,
+        description=f"{stage}: {table.holds}.",
+        owners=OWNERS,
+        kinds=kinds,
+        group_name=survey.name,
+        metadata={"dagster/column_schema": column_schema(table), "fink/stage": stage},
+    )
+
+
+def column_schema(table: Table) -> dg.TableSchema:
+    """Return a table's columns as Dagster shows them."""
+    columns = [dg.TableColumn(column.name, column.type, column.meaning) for column in table.columns]
+    return dg.TableSchema(columns=columns)

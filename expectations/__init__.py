@@ -1,0 +1,1 @@
+"""What the data must satisfy, as asset checks. Suites of Great Expectations and the report site join with the nights."""

@@ -1,0 +1,75 @@
+"""Closing a night: its books are made, and only when they add up is it written down as closed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fink_dagster.accounts.account import Account, account_of
+from fink_dagster.accounts.flow import flow_of
+from fink_dagster.accounts.nights import CLOSED, change, held_by, state_of
+from fink_dagster.errors import OperationError
+from fink_dagster.kafka.clients import survey_client
+from fink_dagster.kafka.topics import existing_topics, offsets
+from fink_dagster.lake.reading import LakeReader
+
+if TYPE_CHECKING:
+    from fink_dagster.lake.lake import Lake
+    from fink_dagster.settings import Settings
+    from fink_dagster.surveys.base import Night, Survey
+
+
+def close_night(lake: Lake, settings: Settings, night: Night, run: str) -> Account:
+    """Make the account of a drained night and write it down as closed; a night closed like this already stays as it is.
+
+    Parameters
+    ----------
+    lake : Lake
+        The survey's tables.
+    settings : Settings
+        Where Kafka is.
+    night : Night
+        Which night.
+    run : str
+        Who closes it.
+
+    Raises
+    ------
+    OperationError
+        When the account does not close; it says where.
+    """
+    survey = lake.survey
+    held = held_by(settings, lake.reader, topics_of(settings, survey, night))
+    account = account_of(settings, survey, night, held)
+    if account is None or not account.closes:
+        why = "; ".join(account.why_open) if account else "nothing is stored"
+        message = f"night {night} ({survey.name}): its account must close; {why}; run it again"
+        raise OperationError(message)
+    before = state_of(lake.reader, night.key)
+    if before is None or before.state != CLOSED or before.offsets != held or before.account != account.as_books():
+        change(lake, night.key, CLOSED, run, held, account.as_books())
+    return account
+
+
+def topics_of(settings: Settings, survey: Survey, night: Night) -> list[str]:
+    """Return the night's topics that exist."""
+    return sorted(existing_topics(survey_client(settings), survey.topics(night)))
+
+
+def has_news(settings: Settings, survey: Survey, night: Night) -> bool | None:
+    """Tell whether a night has anything to do: messages not read or alerts not processed; None when it has nothing at all.
+
+    Raises
+    ------
+    TransientError
+        When the survey's Kafka does not answer.
+    """
+    reader = LakeReader(settings, survey.name)
+    topics = topics_of(settings, survey, night)
+    state = state_of(reader, night.key)
+    if not topics and state is None and not reader.count_night("raw_alerts", night.key):
+        return None
+    if state is None or state.state != CLOSED:
+        return True
+    now = {topic: {str(p): end for p, (_, end) in offsets(survey_client(settings), topic).items()} for topic in topics}
+    then = {topic: {part: ends["end"] for part, ends in parts.items()} for topic, parts in state.offsets.items()}
+    return now != then or not flow_of(reader, survey, night, waiting=0).drained

@@ -1,0 +1,73 @@
+"""What a filter is: a name that makes a topic, the columns it looks at, and a predicate.
+
+The declaration only; which filters exist is said in ``registry``, how they are evaluated in ``apply``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from fink_dagster.errors import UserError
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A filter.
+
+    Parameters
+    ----------
+    name : str
+        ``[a-z][a-z0-9_]{0,40}``: it becomes part of a topic's name.
+    inputs : tuple of str
+        Column paths of the science table, dotted into records.
+    predicate : callable
+        Takes one Series per input, in their order; returns a boolean Series, one value per alert. A null does not
+        pass. Pure: no network, no state.
+    description : str
+        One sentence for those who subscribe.
+    owner : str
+        Whom to tell when it fails.
+    version : str
+        Changed whenever the same alert can be judged otherwise.
+
+    Raises
+    ------
+    UserError
+        When the name cannot be part of a topic's name.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    predicate: Callable[..., pd.Series]
+    description: str
+    owner: str
+    version: str
+
+    def __post_init__(self) -> None:
+        _check(self.name, "filter")
+
+    def topic(self, survey: str) -> str:
+        """Return the topic of what passes, ``fink_<name>_<survey>``, as upstream names it.
+
+        Raises
+        ------
+        UserError
+            When the survey's name cannot be part of a topic's name.
+        """
+        return f"fink_{self.name}_{_check(survey, 'survey')}"
+
+
+def _check(name: str, what: str) -> str:
+    if not _NAME.fullmatch(name):
+        message = (
+            f"{what} name: must be a lower-case letter and then at most 40 of a-z, 0-9 and _; "
+            f"got {name[:60]!r}; choose another"
+        )
+        raise UserError(message)
+    return name

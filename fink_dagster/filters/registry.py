@@ -1,0 +1,32 @@
+"""Which filters exist. A new filter is one new file and one line here; how they are evaluated is said in ``apply``."""
+
+from __future__ import annotations
+
+import difflib
+
+from fink_dagster.errors import UserError
+from fink_dagster.filters import sso_fink_candidates, sso_ztf_candidates
+from fink_dagster.filters.filter import Filter
+
+_FILTERS = {item.name: item for item in (sso_fink_candidates.FILTER, sso_ztf_candidates.FILTER)}
+
+
+def filters() -> list[Filter]:
+    """Return all filters by name."""
+    return [_FILTERS[name] for name in sorted(_FILTERS)]
+
+
+def get_filter(name: str) -> Filter:
+    """Return a filter by name.
+
+    Raises
+    ------
+    UserError
+        When there is none of that name.
+    """
+    if name in _FILTERS:
+        return _FILTERS[name]
+    near = difflib.get_close_matches(name, _FILTERS, n=1)
+    hint = f"did you mean {near[0]!r}" if near else f"known are {', '.join(sorted(_FILTERS))}"
+    message = f"filter: must be one of the {len(_FILTERS)} known; got {name[:40]!r}; {hint}"
+    raise UserError(message)

@@ -1,0 +1,134 @@
+"""Reaching HBase: a connection to the Thrift server, the sentence for one that does not answer, tables made ready.
+
+What is put into a table belongs to ``writer``, what a table is to ``tables``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import happybase
+from happybase import Connection
+from Hbase_thrift import AlreadyExists
+from Hbase_thrift import IOError as HBaseError
+from thriftpy2.protocol.exc import TProtocolException
+from thriftpy2.thrift import TApplicationException
+from thriftpy2.transport import TTransportException
+
+from fink_dagster.errors import OperationError, TransientError
+
+if TYPE_CHECKING:
+    from fink_dagster.hbase.tables import Table
+
+TIMEOUT_SECONDS = 60.0  # thriftpy2's own 3 s are less than a region server may take to come back
+NO_ANSWER = (TTransportException, OSError, EOFError)
+"""What happybase raises when the server did not answer; the outcome of what was asked is then not known."""
+
+_HOPELESS = ("NoSuchColumnFamilyException", "TableNotFoundException", "TableNotEnabledException", "DoNotRetryIO")
+# Thrift's defaults would keep three versions of a cell and cache nothing.
+_FAMILY = {"max_versions": 1, "bloom_filter_type": "ROW", "block_cache_enabled": True}
+
+Address = tuple[str, int]
+
+
+def connect(host: str, port: int, timeout_s: float = TIMEOUT_SECONDS) -> Connection:
+    """Open a connection to a Thrift server.
+
+    An idle connection is closed by the server after a minute, so one serves a batch of work and is closed.
+
+    Parameters
+    ----------
+    host, port : str, int
+        Where the Thrift server listens.
+    timeout_s : float
+        How long it may take to answer any one request [s].
+
+    Raises
+    ------
+    TransientError
+        When none answers.
+    """
+    with answering((host, port)):
+        return happybase.Connection(host, port, timeout=int(timeout_s * 1000))
+
+
+@contextmanager
+def answering(address: Address) -> Iterator[None]:
+    """Turn happybase's errors inside the block into ours.
+
+    Raises
+    ------
+    TransientError
+        When the server did not answer, or HBase behind it is not ready.
+    OperationError
+        When HBase refused for good, or something else than a Thrift server answered.
+    """
+    where = f"{address[0]}:{address[1]}"
+    try:
+        yield
+    except NO_ANSWER as error:
+        got = type(error).__name__
+        message = f"hbase: a Thrift server must answer at {where}; none did; {got}; start it with `make up`"
+        raise TransientError(message) from None
+    except HBaseError as error:
+        text = _first_line(error)
+        if is_hopeless(error):
+            message = f"hbase: {where} must do what was asked; it says {text!r}; see that the table has its families"
+            raise OperationError(message) from None
+        message = f"hbase: {where} must be ready; it says {text!r}; try again in a minute"
+        raise TransientError(message) from None
+    except (TProtocolException, TApplicationException) as error:
+        message = (
+            f"hbase: a Thrift server, unframed and binary, must answer at {where}; got {type(error).__name__}; "
+            "check the address"
+        )
+        raise OperationError(message) from None
+
+
+def is_hopeless(error: HBaseError) -> bool:
+    """Tell whether HBase would refuse the same request again."""
+    return any(name in _text(error) for name in _HOPELESS)
+
+
+def ensure_table(connection: Connection, table: Table) -> None:
+    """Create a table where there is none; another process may do the same at the same time.
+
+    Raises
+    ------
+    TransientError
+        When HBase does not answer.
+    OperationError
+        When a table of that name lacks a family.
+    """
+    with answering((connection.host, connection.port)):
+        if table.name.encode() not in connection.tables():
+            _create(connection, table)
+        there = {family.rstrip(b":").decode() for family in connection.table(table.name).families()}
+    missing = set(table.families) - there
+    if missing:
+        message = (
+            f"hbase table {table.name}: must have families {', '.join(table.families)}; "
+            f"got {', '.join(sorted(there))}; drop it and archive its nights again"
+        )
+        raise OperationError(message)
+
+
+def _create(connection: Connection, table: Table) -> None:
+    try:
+        connection.create_table(table.name, {family: dict(_FAMILY) for family in table.families})
+    except AlreadyExists:
+        pass  # another process was faster: as good
+    except HBaseError as error:
+        if "TableExistsException" not in _text(error):
+            raise
+
+
+def _text(error: HBaseError) -> str:
+    text = error.message or b""
+    return text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
+
+
+def _first_line(error: HBaseError) -> str:
+    return _text(error).strip().partition("\n")[0][:200]

@@ -1,0 +1,4 @@
+"""What we say to Iceberg, and nothing else: session settings, tables, idempotent appends, reading without Spark.
+
+No stage, no survey rule and no bookkeeping belongs here.
+"""

@@ -1,0 +1,170 @@
+"""The lake as a stage sees it: tables made and widened, appends that happen once, streams from a night's beginning.
+
+Every append carries ``stage/checkpoint/batch`` in its snapshot summary and is looked up before writing, because
+Iceberg's own epoch check does not apply in ``foreachBatch`` and one batch may write several tables.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fink_dagster.lake.reading import LakeReader
+from fink_dagster.lake.spark import CATALOG
+from fink_dagster.lake.tables import NIGHT, tables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    from pyspark.sql import DataFrame, SparkSession
+
+    from fink_dagster.lake.tables import Table
+    from fink_dagster.settings import Settings
+    from fink_dagster.surveys.base import Survey
+
+APPEND = "fink.append"
+NIGHTS = "fink.nights"
+_PROPERTIES = {
+    "format-version": "2",
+    "write.parquet.compression-codec": "zstd",
+    "write.distribution-mode": "none",
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "100",
+    # Four queries, a compaction and a backfill may commit at once; each retry is cheap, a failed batch is not.
+    "commit.retry.num-retries": "20",
+    "write.metadata.metrics.max-inferred-column-defaults": "20",
+    **{f"write.metadata.metrics.column.{name}": "full" for name in ("topic", "partition", "offset", "candid", "night")},
+}
+
+
+@dataclass(frozen=True)
+class Append:
+    """Which append this is: the same stage, checkpoint and batch are written once."""
+
+    stage: str
+    checkpoint: str
+    batch: int
+
+    def __str__(self) -> str:
+        return f"{self.stage}/{self.checkpoint}/{self.batch}"
+
+
+class Lake:
+    """A survey's tables, through a Spark session.
+
+    Parameters
+    ----------
+    spark : SparkSession
+        A session with :func:`fink_dagster.lake.spark.spark_config`.
+    settings : Settings
+        Where the lake is.
+    survey : Survey
+        Whose tables.
+    """
+
+    def __init__(self, spark: SparkSession, settings: Settings, survey: Survey) -> None:
+        self.spark = spark
+        self.survey = survey
+        self.reader = LakeReader(settings, survey.name)
+
+    def name(self, table: str) -> str:
+        """Return the full name of a table in Spark."""
+        return f"{CATALOG}.{self.survey.name}.{table}"
+
+    def create(self, alert_schema: Mapping[str, Any] | None = None) -> None:
+        """Create the tables that are missing."""
+        self.spark.sql(f"CREATE NAMESPACE IF NOT EXISTS {CATALOG}.{self.survey.name}")
+        for table in tables(self.survey, alert_schema).values():
+            self.spark.sql(_create_statement(self.name(table.name), table))
+
+    def read(self, table: str) -> DataFrame:
+        """Return a table in its newest state."""
+        return self.spark.read.table(self.name(table))
+
+    def append(self, table: str, rows: DataFrame, append: Append, nights: Iterable[str] = ()) -> bool:
+        """Append rows once; return False when this append is already in the table.
+
+        Parameters
+        ----------
+        table : str
+            Table of the survey.
+        rows : DataFrame
+            Rows with the table's columns, in any order.
+        append : Append
+            What makes it the same append when it is tried again.
+        nights : iterable of str
+            Nights the rows belong to, kept in the snapshot so that readers of other nights can pass over it.
+        """
+        if self.appended(table, append):
+            return False
+        columns = self.spark.table(self.name(table)).columns
+        writer = rows.select(*columns).writeTo(self.name(table)).option("fanout-enabled", "true")
+        writer = writer.option(f"snapshot-property.{APPEND}", str(append))
+        writer.option(f"snapshot-property.{NIGHTS}", " ".join(sorted(nights))).append()
+        return True
+
+    def appended(self, table: str, append: Append) -> bool:
+        """Tell whether an append, or a later one of the same stage and checkpoint, is in the table."""
+        found = self.reader.table(table)
+        newest = -1
+        for snapshot in reversed(found.snapshots() if found else []):
+            stage, _, rest = str((snapshot.summary or {}).get(APPEND, "")).partition("/")
+            checkpoint, _, batch = rest.partition("/")
+            if (stage, checkpoint) == (append.stage, append.checkpoint):
+                newest = max(newest, int(batch))
+                break
+        return newest >= append.batch
+
+    def not_in(self, rows: DataFrame, tables: Iterable[str], key: list[str], where: str) -> DataFrame:
+        """Return the rows whose key is in none of the tables: what a checkpoint that starts over has still to do.
+
+        Parameters
+        ----------
+        rows : DataFrame
+            A batch with the key's columns.
+        tables : iterable of str
+            Tables with the same columns.
+        key : list of str
+            What identifies a row.
+        where : str
+            Condition that keeps the look-up to files of the night.
+        """
+        for table in tables:
+            rows = rows.join(self.read(table).where(where).select(*key), key, "left_anti")
+        return rows
+
+    def stream(self, table: str, night: str) -> DataFrame:
+        """Return the rows of a night as a stream that begins with the night's first snapshot."""
+        reader = self.spark.readStream.format("iceberg")
+        since = self._first_snapshot_ms(table, night)
+        if since is not None:
+            reader = reader.option("stream-from-timestamp", str(since))
+        reader = reader.option("streaming-skip-overwrite-snapshots", "true")
+        reader = reader.option("streaming-skip-delete-snapshots", "true")
+        return reader.load(self.name(table)).where(f"{NIGHT.name} = '{night}'")
+
+    def _first_snapshot_ms(self, table: str, night: str) -> int | None:
+        """Return the time of the first snapshot with rows of the night, else of whatever will come next."""
+        found = self.reader.table(table)
+        snapshots = sorted(found.snapshots(), key=lambda snapshot: snapshot.timestamp_ms) if found else []
+        for snapshot in snapshots:
+            if night in str((snapshot.summary or {}).get(NIGHTS, "")).split():
+                return snapshot.timestamp_ms
+        return snapshots[-1].timestamp_ms + 1 if snapshots else None
+
+
+def _create_statement(name: str, table: Table) -> str:
+    columns = ",\n".join(f"`{column.name}` {column.type} COMMENT '{_quoted(column.meaning)}'" for column in table.columns)
+    known = {column.name for column in table.columns}
+    properties = {key: value for key, value in _PROPERTIES.items() if ".column." not in key or key.rpartition(".")[2] in known}
+    listed = ", ".join(f"'{key}'='{value}'" for key, value in properties.items())
+    partitioned = f"PARTITIONED BY (`{NIGHT.name}`)" if table.partitioned else ""
+    return (
+        f"CREATE TABLE IF NOT EXISTS {name} ({columns}) USING iceberg {partitioned} "
+        f"COMMENT '{_quoted(table.holds)}' TBLPROPERTIES ({listed})"
+    )
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("'", "\\'")

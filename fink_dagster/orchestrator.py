@@ -1,0 +1,117 @@
+"""Asking the running Dagster for a night's run, over GraphQL: launch it, find it, see how it is doing.
+
+Dagster's Python package is not imported; what a run does is in ``assets``.
+"""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fink_dagster.errors import OperationError, TransientError
+
+if TYPE_CHECKING:
+    from fink_dagster.settings import Settings
+    from fink_dagster.surveys.base import Night, Survey
+
+ANSWER_SECONDS = 30.0
+_IN_PROGRESS = ("QUEUED", "NOT_STARTED", "MANAGED", "STARTING", "STARTED", "CANCELING")
+_LAUNCH = """mutation Launch($params: ExecutionParams!) { launchRun(executionParams: $params) {
+  __typename ... on LaunchRunSuccess { run { runId } } ... on Error { message } } }"""
+_RUNS = """query Runs($filter: RunsFilter!) { runsOrError(filter: $filter, limit: 1) {
+  __typename ... on Runs { results { runId status tags { key value } } } ... on Error { message } } }"""
+_FAILURES = """query Failures($run: ID!) { logsForRun(runId: $run) { ... on EventConnection { events {
+  ... on ExecutionStepFailureEvent { error { message errorChain { error { message } } } }
+  ... on RunFailureEvent { message error { message } } } } } }"""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of a night: Dagster's id and status, and whether Dagster will try it again."""
+
+    id: str
+    status: str
+    will_retry: bool
+
+    @property
+    def in_progress(self) -> bool:
+        """True until the run has ended."""
+        return self.status in _IN_PROGRESS
+
+
+def newest_run(settings: Settings, survey: Survey, night: Night) -> Run | None:
+    """Return the newest run of a night, or None.
+
+    Raises
+    ------
+    TransientError
+        When the webserver does not answer.
+    """
+    tags = [{"key": "dagster/partition", "value": night.key}]
+    answer = _ask(settings, _RUNS, {"filter": {"tags": tags, "pipelineName": _job(survey)}})["runsOrError"]
+    runs = [_run(found) for found in answer.get("results", [])]
+    return runs[0] if runs else None
+
+
+def launch(settings: Settings, survey: Survey, night: Night) -> str:
+    """Launch the run of a night and return its id.
+
+    Raises
+    ------
+    TransientError
+        When the webserver does not answer.
+    OperationError
+        When Dagster refuses; its reason is in the text.
+    """
+    selector = {"jobName": _job(survey), "repositoryName": "__repository__", "repositoryLocationName": "fink"}
+    tags = [{"key": "dagster/partition", "value": night.key}]
+    params = {"selector": selector, "mode": "default", "runConfigData": {}, "executionMetadata": {"tags": tags}}
+    answer = _ask(settings, _LAUNCH, {"params": params})["launchRun"]
+    if answer["__typename"] != "LaunchRunSuccess":
+        message = f"dagster: must launch {_job(survey)} for {night}; {_first_line(answer.get('message', answer['__typename']))}"
+        raise OperationError(message)
+    return str(answer["run"]["runId"])
+
+
+def why_failed(settings: Settings, run_id: str) -> str:
+    """Return in one sentence what ended a run."""
+    events = _ask(settings, _FAILURES, {"run": run_id})["logsForRun"].get("events", [])
+    for event in events:
+        error = event.get("error") if event else None
+        if error:
+            chain = error.get("errorChain") or []
+            innermost = chain[-1]["error"] if chain else error
+            return _first_line(innermost["message"].partition("Error: ")[2] or innermost["message"])
+    return next((_first_line(event["message"]) for event in events if event and event.get("message")), "no reason was given")
+
+
+def _run(found: dict[str, Any]) -> Run:
+    tags = {tag["key"]: tag["value"] for tag in found["tags"]}
+    return Run(found["runId"], found["status"], tags.get("dagster/will_retry") == "true")
+
+
+def _job(survey: Survey) -> str:
+    return f"{survey.name}_night"
+
+
+def _first_line(text: str) -> str:
+    return text.strip().splitlines()[0][:400] if text.strip() else "no reason was given"
+
+
+def _ask(settings: Settings, query: str, variables: dict[str, Any]) -> dict[str, Any]:
+    address = f"http://127.0.0.1:{settings.dagster_port}/graphql"
+    body = json.dumps({"query": query, "variables": variables}).encode()
+    request = urllib.request.Request(address, body, {"Content-Type": "application/json"})  # noqa: S310 - our own address
+    try:
+        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as response:  # noqa: S310 - as above
+            answer = json.load(response)
+    except (urllib.error.URLError, TimeoutError, ConnectionError, ValueError):
+        message = f"dagster: its webserver must answer at 127.0.0.1:{settings.dagster_port}; it does not; start it with `make up`"
+        raise TransientError(message) from None
+    if "errors" in answer:
+        message = f"dagster: must understand the question; {_first_line(answer['errors'][0]['message'])}"
+        raise OperationError(message)
+    return dict(answer["data"])

@@ -1,0 +1,266 @@
+"""From messages to alerts, inside Spark: known headers in the JVM, every other message one by one in Python.
+
+The Python decoder is the authority: whatever the JVM does not decode goes to it, and it either makes the alert or says
+why not. Its alerts return to Spark as Avro in the reader's schema, so both ways end in the same columns. What an alert
+is, and how it is framed, the survey says. Nothing is written here.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import fastavro
+
+from fink_dagster.errors import CorruptData
+from fink_dagster.surveys import avro
+from fink_dagster.surveys.base import LAST_DAY, Header
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    import pyarrow as pa
+    from pyspark.sql import Column, DataFrame
+
+    from fink_dagster.surveys.base import Survey
+
+HEADERS = "header binary, schema string"
+_VERDICT = (("body", "binary"), ("writer_schema", "string"), ("code", "string"), ("text", "string"))
+
+_KEPT_WRITERS = 64
+
+
+@dataclass(frozen=True)
+class WriterSchema:
+    """A schema messages are written with, and how such a message begins."""
+
+    fingerprint: str
+    header: Header
+    writer: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, header: Header, survey: Survey) -> WriterSchema:
+        """Make it from a header.
+
+        Raises
+        ------
+        CorruptData
+            ``schema`` when it is none, ``other_survey`` when it is not this survey's.
+        """
+        writer = avro.by_place(header.schema)
+        missing = [path for path in survey.required if not avro.has_path(writer, path)]
+        if missing:
+            raise CorruptData("other_survey", f"message: an alert of {survey.name} must have {', '.join(missing)}")
+        return cls(avro.fingerprint(header.schema), header, writer)
+
+
+def merged_schema(survey: Survey, writers: Iterable[WriterSchema], known: Any = None) -> dict[str, Any]:
+    """Return the reader's schema: what the survey declares, what is known, and whatever else writers have sent.
+
+    Raises
+    ------
+    CorruptData
+        ``schema_conflict`` when a writer's field has another type.
+    """
+    schema = known or avro.as_reader(avro.by_place(survey.alert_schema))
+    for writer in writers:
+        schema = avro.merge(schema, avro.as_reader(writer.writer))
+    return dict(schema)
+
+
+def decode_in_jvm(messages: DataFrame, survey: Survey, known: Iterable[WriterSchema], reader: Any) -> DataFrame:
+    """Add ``alert`` and ``writer_schema``: the alert of every whole message with a known header, null for the others.
+
+    Parameters
+    ----------
+    messages : DataFrame
+        With a binary column ``value``.
+    survey : Survey
+        Whose framing and whose required values.
+    known : iterable of WriterSchema
+        Headers to recognise.
+    reader : dict
+        As :func:`merged_schema` returns it.
+    """
+    from pyspark.sql import functions as F
+
+    reader_json = json.dumps(reader)
+    fingerprint, alert = F.lit(None).cast("string"), None
+    for writer in known:
+        if writer.header.compressed:
+            continue
+        column = survey.framing.alert_column(F.col("value"), writer.header, json.dumps(writer.writer), reader_json)
+        alert = column if alert is None else F.coalesce(alert, column)
+        begins = F.substring(F.col("value"), 1, len(writer.header.raw)) == F.lit(writer.header.raw)
+        fingerprint = F.when(begins, F.lit(writer.fingerprint)).otherwise(fingerprint)
+    if alert is None:
+        return messages.withColumn("alert", from_reader(F.lit(None).cast("binary"), reader)).withColumn("writer_schema", fingerprint)
+    decoded = messages.withColumn("alert", alert).withColumn("writer_schema", fingerprint)
+    time = F.col(f"alert.{survey.night_rule.field}") - F.lit(survey.night_rule.zero)
+    complete = (time >= 0) & (time < LAST_DAY)
+    for path in survey.never_null:
+        complete = complete & F.col(f"alert.{path}").isNotNull()
+    return decoded.withColumn("alert", F.when(complete, F.col("alert")))
+
+
+def from_reader(body: Column, reader: Any) -> Column:
+    """Return the alert in an Avro body written with the reader's own schema; null stays null."""
+    from pyspark.sql.avro.functions import from_avro
+
+    return from_avro(body, json.dumps(reader), {"mode": "PERMISSIVE"})
+
+
+def headers_in(messages: DataFrame, survey: Survey) -> DataFrame:
+    """Return the distinct headers of messages that can be read as far as that (columns of ``HEADERS``)."""
+    return messages.select("value").mapInArrow(_header_finder(survey), HEADERS).distinct()
+
+
+def _header_finder(survey: Survey) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def find(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        import pyarrow as pa
+
+        seen: dict[bytes, str] = {}
+        for batch in batches:
+            for value in batch.column("value"):
+                try:
+                    header = survey.framing.header(value.as_py() or b"")
+                    if header.raw not in seen:
+                        # A message that is not whole must not teach the tables new columns.
+                        read_whole(survey.framing.body(value.as_py(), header), WriterSchema.of(header, survey).writer)
+                        seen[header.raw] = header.schema_json
+                except CorruptData:
+                    continue
+        yield pa.RecordBatch.from_arrays([pa.array(list(seen), pa.binary()), pa.array(list(seen.values()))], ["header", "schema"])
+
+    return find
+
+
+def decode_in_python(messages: DataFrame, survey: Survey, reader: Any, max_bytes: int) -> DataFrame:
+    """Judge messages one by one: add a ``body`` in the reader's schema and its ``writer_schema``, or a code and a text.
+
+    Parameters
+    ----------
+    messages : DataFrame
+        With a binary column ``value``; every column is passed through.
+    survey : Survey
+        Whose framing and whose required fields.
+    reader : dict
+        As :func:`merged_schema` returns it.
+    max_bytes : int
+        A longer message is not read.
+    """
+    from pyspark.sql.types import StructType
+
+    schema = StructType(list(messages.schema.fields))
+    for name, kind in _VERDICT:
+        schema.add(name, kind)
+    return messages.mapInArrow(_judge(PythonDecoder(survey, reader, max_bytes)), schema)
+
+
+class PythonDecoder:
+    """The authority on what a message is.
+
+    Parameters
+    ----------
+    survey : Survey
+        Whose framing and whose required fields.
+    reader : dict
+        Schema the alert is wanted in.
+    max_bytes : int
+        A longer message is not read.
+    """
+
+    def __init__(self, survey: Survey, reader: Any, max_bytes: int) -> None:
+        self.survey = survey
+        self.reader = reader
+        self.max_bytes = max_bytes
+        self._writers: dict[bytes, WriterSchema] = {}
+
+    def decode(self, message: bytes) -> tuple[bytes, str]:
+        """Return the alert as schemaless Avro in the reader's schema, and its writer's fingerprint.
+
+        Raises
+        ------
+        CorruptData
+            When the message is not one whole alert of the survey.
+        """
+        if len(message) > self.max_bytes:
+            raise CorruptData("too_large", f"message: must have at most {self.max_bytes} bytes; got {len(message)}")
+        header = self.survey.framing.header(message)
+        writer = self._writer(header)
+        alert = read_whole(self.survey.framing.body(message, header), writer.writer)
+        for path in self.survey.never_null:
+            self._require(alert, path)
+        out = io.BytesIO()
+        fastavro.schemaless_writer(out, self.reader, alert)
+        return out.getvalue(), writer.fingerprint
+
+    def _writer(self, header: Header) -> WriterSchema:
+        """Return what is known of a header; a night has few of them, so the last ones are kept."""
+        if header.raw not in self._writers:
+            writer = WriterSchema.of(header, self.survey)
+            avro.merge(self.reader, avro.as_reader(writer.writer))
+            if len(self._writers) >= _KEPT_WRITERS:
+                self._writers.clear()
+            self._writers[header.raw] = writer
+        return self._writers[header.raw]
+
+    def _require(self, alert: Any, path: str) -> None:
+        value = alert
+        for name in path.split("."):
+            value = value.get(name) if isinstance(value, dict) else None
+        if value is None:
+            raise CorruptData("missing_value", f"message: {path} must have a value; it is null")
+        if path == self.survey.night_rule.field:
+            try:
+                self.survey.night_rule.night(value)
+            except ValueError as error:
+                raise CorruptData("night", f"message: {error}") from None
+
+
+def read_whole(body: bytes, writer: Any) -> Any:
+    """Decode schemaless Avro to the last byte.
+
+    Raises
+    ------
+    CorruptData
+        ``avro`` when it does not decode, ``trailing_bytes`` when something is left.
+    """
+    stream = io.BytesIO(body)
+    try:
+        record = fastavro.schemaless_reader(stream, writer)
+    except (EOFError, IndexError, ValueError, KeyError, TypeError, OverflowError, MemoryError, RecursionError) as error:
+        raise CorruptData("avro", f"message: its body must decode with its own schema; {type(error).__name__}") from None
+    except fastavro.schema.SchemaParseException:
+        raise CorruptData("schema", "message: its schema must be valid Avro; it is not") from None
+    if stream.tell() != len(body):
+        raise CorruptData("trailing_bytes", f"message: its body must end with the record; {len(body) - stream.tell()} bytes follow")
+    return record
+
+
+def _judge(decoder: PythonDecoder) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def judge(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        import pyarrow as pa
+
+        for batch in batches:
+            verdicts = [_verdict(decoder, value.as_py() or b"") for value in batch.column("value")]
+            arrays = [
+                pa.array([verdict[place] for verdict in verdicts], pa.binary() if kind == "binary" else pa.string())
+                for place, (_, kind) in enumerate(_VERDICT)
+            ]
+            names = [*batch.schema.names, *(name for name, _ in _VERDICT)]
+            yield pa.RecordBatch.from_arrays([*batch.columns, *arrays], names)
+
+    return judge
+
+
+def _verdict(decoder: PythonDecoder, message: bytes) -> tuple[bytes | None, str | None, str | None, str | None]:
+    try:
+        body, fingerprint = decoder.decode(message)
+    except CorruptData as error:
+        return None, None, error.code, error.text
+    except Exception as error:  # noqa: BLE001 - one message, whatever is wrong with it, must not stop the stream
+        return None, None, "undecodable", f"message: must be an alert; decoding ended with {type(error).__name__}"
+    return body, fingerprint, None, None

@@ -1,0 +1,168 @@
+"""distribution: one look at each science alert, one transaction a batch, one topic per filter and one to count.
+
+A user topic receives each alert once. ``distributed`` in the lake is the memory of what was sent; the marker written in
+the same transaction as the alerts bridges the moment between Kafka's commit and the lake's. How a transaction is made
+is ``kafka.transactions``; which filters exist is ``filters``.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from fink_dagster.filters.apply import passing
+from fink_dagster.filters.registry import filters
+from fink_dagster.kafka.clients import distribution_client
+from fink_dagster.kafka.topics import ensure_topic
+from fink_dagster.kafka.transactions import Outgoing, TransactionalWriter
+from fink_dagster.lake.lake import Append
+from fink_dagster.lake.reading import of_night
+from fink_dagster.stages.wire import avro_schema, packed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from pyspark.sql import Column, DataFrame
+
+    from fink_dagster.filters.filter import Filter
+    from fink_dagster.kafka.transactions import Sent
+    from fink_dagster.stages.stage import Batch, NightContext
+
+NAME = "distribution"
+COUNT = "count"
+"""What ``distributed`` calls the sending of every alert to the count topic; not the name of a filter."""
+DAY_MS = 86_400_000
+RETENTION_MS = 7 * DAY_MS
+PARTITIONS = 4
+
+
+class Distribution:
+    """The stage for one night.
+
+    Parameters
+    ----------
+    context : NightContext
+        The night and what to work with.
+    """
+
+    name = NAME
+
+    def __init__(self, context: NightContext) -> None:
+        self.context = context
+        self.filters = filters()
+        survey, night = context.survey.name, context.night
+        self.count_topic = count_topic(survey, night.compact)
+        self._config = distribution_client(context.settings)
+        markers = f"{self.count_topic}_markers"
+        self._writer = TransactionalWriter(self._config, f"fink-{NAME}-{survey}-{night}", markers)
+        self._sent: dict[str, set[int]] | None = None
+
+    def source(self) -> DataFrame:
+        """Return the night's science alerts."""
+        return self.context.lake.stream("science_alerts", self.context.night.key)
+
+    def has_rows(self) -> bool:
+        """Tell whether anything of the night was sent; every batch is compared with what was, so it never matters."""
+        return False
+
+    def process(self, rows: DataFrame, batch: Batch) -> None:
+        """Send one batch of science alerts to the topics of the filters they pass, and to the count topic."""
+        try:
+            memory = self._memory()
+            outgoing = [
+                message
+                for message in self._messages(rows)
+                if message.candid not in memory.setdefault(message.filter, set())
+            ]
+            if outgoing:
+                self._remember(self._writer.send(f"{batch.checkpoint}/{batch.number}", outgoing))
+        except BaseException:
+            # What was sent is in doubt: the next attempt reads the lake and the markers again.
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Leave the night's transactional identity."""
+        self._writer.close()
+        self._sent = None
+
+    def _memory(self) -> dict[str, set[int]]:
+        """Return what was sent, by filter: read once from the lake, together with markers the lake does not know."""
+        if self._sent is None:
+            for topic in [self.count_topic, *(item.topic(self.context.survey.name) for item in self.filters)]:
+                ensure_topic(self._config, topic, PARTITIONS, retention_ms=RETENTION_MS)
+            self._writer.open()
+            self._sent = self._in_lake()
+            self._remember([sent for sent in self._writer.markers() if sent.candid not in self._sent.get(sent.filter, ())])
+        return self._sent
+
+    def _in_lake(self) -> dict[str, set[int]]:
+        identifier, night = self.context.survey.identifier, self.context.night.key
+        stored = self.context.lake.reader.rows("distributed", ("filter", identifier), of_night(night))
+        sent: dict[str, set[int]] = {}
+        for row in stored.to_pylist() if stored else []:
+            sent.setdefault(row["filter"], set()).add(row[identifier])
+        return sent
+
+    def _remember(self, sent: list[Sent]) -> None:
+        if not sent:
+            return
+        lake, night = self.context.lake, self.context.night.key
+        fields = (self.context.survey.identifier, "filter", "topic", "partition", "offset")
+        rows = [(night, item.candid, item.filter, item.topic, item.partition, item.offset) for item in sent]
+        kinds = "night string, {} long, {} string, {} string, {} int, {} long".format(*(f"`{name}`" for name in fields))
+        # The comparison with what was sent makes this append happen once, not the batch's number: a filter that is new
+        # since the batch was first tried has new rows under the same number.
+        append = Append(NAME, uuid.uuid4().hex, 0)
+        lake.append("distributed", lake.spark.createDataFrame(rows, kinds).coalesce(1), append, [night])
+        for item in sent:
+            self._sent_of(item.filter).add(item.candid)
+
+    def _sent_of(self, name: str) -> set[int]:
+        memory = self._sent if self._sent is not None else {}
+        return memory.setdefault(name, set())
+
+    def _messages(self, rows: DataFrame) -> Iterator[Outgoing]:
+        """Yield what a batch has to send, in one pass over it; only alerts that pass a filter leave the JVM whole."""
+        from pyspark.sql import functions as F
+
+        identifier, survey = self.context.survey.identifier, self.context.survey
+        counted, whole = rows.select(survey.object_identifier, identifier), rows
+        keys = {COUNT: avro_schema(counted), "": avro_schema(whole)}
+        judged = rows.withColumn("_passed", passed(self.filters)).select(
+            F.col(identifier).alias("_id"),
+            "_passed",
+            packed(counted.columns, keys[COUNT]).alias("_counted"),
+            F.when(F.size("_passed") > 0, packed(whole.columns, keys[""])).alias("_alert"),
+        )
+        topics = {item.name: item.topic(survey.name) for item in self.filters}
+        for row in judged.toLocalIterator():
+            headers = [(identifier, str(row["_id"]).encode()), ("night", self.context.night.key.encode())]
+            yield Outgoing(COUNT, self.count_topic, row["_id"], keys[COUNT].encode(), bytes(row["_counted"]), headers)
+            for name in row["_passed"]:
+                yield Outgoing(name, topics[name], row["_id"], keys[""].encode(), bytes(row["_alert"]), headers)
+
+
+def count_topic(survey: str, compact_night: str) -> str:
+    """Return the topic every science alert of a night is counted in, as upstream names it."""
+    return f"fink_{survey}_{compact_night}"
+
+
+def passed(active: Sequence[Filter]) -> Column:
+    """Return the names of the filters an alert passes, evaluated in one Python call for all of them."""
+    from pyspark.sql import functions as F
+
+    inputs = sorted({path for item in active for path in item.inputs})
+    return F.pandas_udf(_judge(active, inputs), "array<string>")(*(F.col(path) for path in inputs))
+
+
+def _judge(active: Sequence[Filter], inputs: list[str]) -> Callable[..., pd.Series]:
+    def judge(*columns: pd.Series) -> pd.Series:
+        names, _ = passing(pd.DataFrame(dict(zip(inputs, columns, strict=True))), active)
+        return pd.Series(names, dtype=object)
+
+    # Spark tells the kind of a pandas function from its annotations, which are text here.
+    judge.__annotations__ = {"columns": pd.Series, "return": pd.Series}
+    return judge

@@ -1,0 +1,109 @@
+"""raw2science: of a night's raw alerts, the duplicates, the rejected, and the rest with what the science modules add.
+
+The cuts are the survey's, the modules the registry's. Every raw alert goes to exactly one of three tables.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fink_dagster import __version__
+from fink_dagster.lake.lake import Append
+from fink_dagster.science.registry import modules, science_version
+from fink_dagster.stages.modules import added_by_modules
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pyspark.sql import Column, DataFrame
+
+    from fink_dagster.stages.stage import Batch, NightContext
+    from fink_dagster.surveys.base import Cut
+
+NAME = "raw2science"
+PUBLISHER = "Fink"
+OUTCOMES = ("science_alerts", "rejected", "duplicates")
+_COORDINATE = ["topic", "partition", "offset"]
+
+
+class Raw2Science:
+    """The stage for one night.
+
+    Parameters
+    ----------
+    context : NightContext
+        The night and what to work with.
+    """
+
+    name = NAME
+
+    def __init__(self, context: NightContext) -> None:
+        self.context = context
+
+    def source(self) -> DataFrame:
+        """Return the night's raw alerts, whatever topic they came from."""
+        return self.context.lake.stream("raw_alerts", self.context.night.key)
+
+    def has_rows(self) -> bool:
+        """Tell whether alerts of the night have been through this stage."""
+        return any(self.context.lake.reader.count_night(table, self.context.night.key) for table in OUTCOMES)
+
+    def process(self, rows: DataFrame, batch: Batch) -> None:
+        """Write one batch of raw alerts to science_alerts, rejected and duplicates."""
+        from pyspark.sql import functions as F
+
+        append = Append(NAME, batch.checkpoint, batch.number)
+        lake, night = self.context.lake, self.context.night.key
+        if batch.starts_over:
+            rows = lake.not_in(rows, OUTCOMES, _COORDINATE, f"night = '{night}'")
+        judged = rows.withColumn("reason", rejection(self.context.survey.cuts))
+        there = {(row.is_duplicate, row.rejected) for row in _outcomes(judged).collect()}
+        if any(is_duplicate for is_duplicate, _ in there):
+            lake.append("duplicates", judged.where("is_duplicate"), append, [night])
+        if (False, True) in there:
+            lake.append("rejected", judged.where("NOT is_duplicate AND reason IS NOT NULL"), append, [night])
+        if (False, False) in there:
+            lake.append("science_alerts", enriched(judged.where(F.expr("NOT is_duplicate AND reason IS NULL"))), append, [night])
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def rejection(cuts: Sequence[Cut]) -> Column:
+    """Return the reason of the first cut an alert fails, in the survey's order, or null when it passes all."""
+    from pyspark.sql import functions as F
+
+    reason = F.lit(None).cast("string")
+    for cut in reversed(cuts):
+        reason = F.when(passes(cut), reason).otherwise(F.lit(cut.reason))
+    return reason
+
+
+def passes(cut: Cut) -> Column:
+    """Return whether an alert passes a cut; a null or a NaN does not."""
+    from pyspark.sql import functions as F
+
+    value = F.col(cut.field)
+    holds = {"==": value == cut.value, "!=": value != cut.value, ">=": value >= cut.value}[cut.operator]
+    return F.coalesce(holds & ~F.isnan(value.cast("double")), F.lit(False))
+
+
+def enriched(alerts: DataFrame) -> DataFrame:
+    """Return alerts with versions, timestamps (UTC) and the outputs of every science module."""
+    from pyspark.sql import functions as F
+
+    stamped = alerts.withColumns(
+        {
+            "brokerStartProcessTimestamp": F.current_timestamp(),
+            "fink_broker_version": F.lit(__version__),
+            "fink_science_version": F.lit(science_version()),
+            "publisher": F.lit(PUBLISHER),
+        }
+    )
+    return added_by_modules(stamped, modules())
+
+
+def _outcomes(judged: DataFrame) -> DataFrame:
+    from pyspark.sql import functions as F
+
+    return judged.select("is_duplicate", F.col("reason").isNotNull().alias("rejected")).distinct()

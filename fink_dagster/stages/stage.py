@@ -1,0 +1,67 @@
+"""What every stage is given and what it must offer. No stage's own rule belongs here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+    from fink_dagster.lake.lake import Lake
+    from fink_dagster.settings import Settings
+    from fink_dagster.surveys.base import Night, Survey
+
+STAGES = ("stream2raw", "raw2science", "distribution", "archive")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One micro-batch: its number, the checkpoint that numbered it, and whether that checkpoint starts over.
+
+    Attributes
+    ----------
+    number : int
+        Batch id of the query.
+    checkpoint : str
+        Identity of the checkpoint.
+    starts_over : bool
+        True when the checkpoint was made over a night that already had rows, so that what it reads may be there.
+    """
+
+    number: int
+    checkpoint: str
+    starts_over: bool = False
+
+
+@dataclass(frozen=True)
+class NightContext:
+    """What a stage of one night works with."""
+
+    spark: SparkSession
+    settings: Settings
+    survey: Survey
+    night: Night
+    lake: Lake
+
+
+class Stage(Protocol):
+    """A stage of one night."""
+
+    name: str
+
+    def source(self) -> DataFrame:
+        """Return what the stage reads, as a stream."""
+        ...
+
+    def has_rows(self) -> bool:
+        """Tell whether the stage has written anything for the night, so that a new checkpoint starts over."""
+        ...
+
+    def process(self, rows: DataFrame, batch: Batch) -> None:
+        """Do one micro-batch; the same batch may come again, and then changes nothing."""
+        ...
+
+    def close(self) -> None:
+        """Give back what the stage holds."""
+        ...

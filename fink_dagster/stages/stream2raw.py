@@ -1,0 +1,180 @@
+"""stream2raw: every message of the night's topics into raw_alerts or into quarantine.
+
+Here duplicates are chosen, once and for all, and schemas that were not seen before are remembered before the first row
+that needs them. Nothing is cut and nothing is added but where the alert came from.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fink_dagster.errors import FinkError
+from fink_dagster.kafka.clients import spark_options, survey_client
+from fink_dagster.kafka.topics import existing_topics
+from fink_dagster.lake.lake import Append
+from fink_dagster.stages import decoding
+from fink_dagster.stages.seen import Coordinate, SeenAlerts
+from fink_dagster.stages.writers import KnownWriters
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
+    from fink_dagster.stages.stage import Batch, NightContext
+    from fink_dagster.surveys.base import NightRule
+
+NAME = "stream2raw"
+_COORDINATE = ["topic", "partition", "offset"]
+
+
+class SchemaWidened(FinkError):
+    """A writer sent fields no table had; they have them now, and every query must start again to see them."""
+
+
+class Stream2Raw:
+    """The stage for one night.
+
+    Parameters
+    ----------
+    context : NightContext
+        The night and what to work with.
+    """
+
+    name = NAME
+
+    def __init__(self, context: NightContext) -> None:
+        self.context = context
+        self.writers = KnownWriters(context.lake, context.survey)
+        self.seen = SeenAlerts(context.lake, context.survey, context.settings.data / "locks" / context.survey.name)
+
+    def topics(self) -> list[str]:
+        """Return the topics of the night that exist."""
+        names = self.context.survey.topics(self.context.night)
+        return sorted(existing_topics(survey_client(self.context.settings), names))
+
+    def source(self) -> DataFrame:
+        """Return the night's topics from their earliest message, by concrete name."""
+        settings = self.context.settings
+        options = {
+            **spark_options(settings.survey_kafka, settings.survey_kafka_address),
+            "subscribe": ",".join(self.topics()),
+            "startingOffsets": "earliest",
+            "failOnDataLoss": "true",
+            "maxOffsetsPerTrigger": str(settings.max_offsets_per_trigger),
+            "includeHeaders": "true",
+            "kafka.isolation.level": "read_committed",
+        }
+        return self.context.spark.readStream.format("kafka").options(**options).load()
+
+    def has_rows(self) -> bool:
+        """Tell whether messages of the night's topics are in the lake."""
+        return self.context.lake.reader.has_topics(self.context.survey.topics(self.context.night))
+
+    def process(self, rows: DataFrame, batch: Batch) -> None:
+        """Write one batch of messages to raw_alerts and quarantine, each message to one of them.
+
+        Raises
+        ------
+        SchemaWidened
+            When the batch brought new fields; it must come again.
+        """
+        append = Append(NAME, batch.checkpoint, batch.number)
+        messages = messages_of(rows)
+        if batch.starts_over:
+            listed = ", ".join(f"'{topic}'" for topic in self.topics())
+            read_before = ("raw_alerts", "quarantine")
+            messages = self.context.lake.not_in(messages, read_before, _COORDINATE, f"topic IN ({listed})")
+        decoded = self._decode(messages).persist()
+        try:
+            if self._learns_from(decoded, append):
+                decoded.unpersist()
+                decoded = self._decode(messages).persist()
+            self._write(decoded, append)
+        finally:
+            decoded.unpersist()
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _decode(self, messages: DataFrame) -> DataFrame:
+        return decoding.decode_in_jvm(messages, self.context.survey, self.writers.in_jvm, self.writers.reader)
+
+    def _learns_from(self, decoded: DataFrame, append: Append) -> bool:
+        lost = decoded.where("alert IS NULL")
+        if lost.isEmpty():
+            return False
+        learned, widened = self.writers.learn(lost, append)
+        if widened:
+            message = "stream2raw: the tables have got new columns; every query starts again"
+            raise SchemaWidened(message)
+        return learned
+
+    def _write(self, decoded: DataFrame, append: Append) -> None:
+        """Write what the JVM decoded, and of the rest what Python makes of it."""
+        lost = decoded.where("alert IS NULL").drop("alert", "writer_schema")
+        judged = None if lost.isEmpty() else self._judge(lost).persist()
+        alerts = decoded.where("alert IS NOT NULL")
+        if judged is not None:
+            alerts = alerts.unionByName(judged.where("code IS NULL"), allowMissingColumns=True)
+        self._append_raw(alerts, append)
+        if judged is not None:
+            self._append_quarantine(judged.where("code IS NOT NULL"), append)
+            judged.unpersist()
+
+    def _judge(self, lost: DataFrame) -> DataFrame:
+        from pyspark.sql import functions as F
+
+        survey, reader = self.context.survey, self.writers.reader
+        judged = decoding.decode_in_python(lost, survey, reader, self.context.settings.max_message_bytes)
+        return judged.withColumn("alert", decoding.from_reader(F.col("body"), reader)).drop("body")
+
+    def _append_raw(self, alerts: DataFrame, append: Append) -> None:
+        survey, lake = self.context.survey, self.context.lake
+        dated = alerts.withColumn("night", night_column(survey.night_rule, "alert."))
+        with self.seen.exclusive():
+            if lake.appended("raw_alerts", append):
+                return
+            light = dated.select(*_COORDINATE, "night", f"alert.{survey.identifier}").collect()
+            read = [Coordinate(*row) for row in light]
+            duplicates = self.seen.duplicates_among(read)
+            raw = dated.select("*", "alert.*").drop("alert").join(*self._marks(duplicates))
+            if read:
+                raw = raw.fillna({"is_duplicate": False})
+                lake.append("raw_alerts", raw, append, {alert.night for alert in read})
+            self.seen.add(read)
+
+    def _marks(self, duplicates: list[Coordinate]) -> tuple[DataFrame, list[str], str]:
+        from pyspark.sql import functions as F
+
+        schema = "topic string, partition int, offset long, is_duplicate boolean"
+        rows = [(alert.topic, alert.partition, alert.offset, True) for alert in duplicates]
+        return F.broadcast(self.context.spark.createDataFrame(rows, schema)), _COORDINATE, "left"
+
+    def _append_quarantine(self, wrong: DataFrame, append: Append) -> None:
+        from pyspark.sql import functions as F
+
+        if wrong.isEmpty():
+            return
+        night = self.context.night.key
+        rows = wrong.withColumn("night", F.lit(night)).withColumn("quarantined_at", F.current_timestamp())
+        self.context.lake.append("quarantine", rows, append, [night])
+
+
+def messages_of(rows: DataFrame) -> DataFrame:
+    """Return messages with their coordinate, Kafka's time, headers and the time they were read (UTC)."""
+    from pyspark.sql import functions as F
+
+    return rows.select(
+        *_COORDINATE,
+        F.col("timestamp").alias("kafka_timestamp"),
+        "headers",
+        "value",
+        F.current_timestamp().alias("brokerIngestTimestamp"),
+    )
+
+
+def night_column(rule: NightRule, prefix: str = "") -> Column:
+    """Return the night of an alert as a Spark expression, the same arithmetic as :meth:`NightRule.night`."""
+    from pyspark.sql import functions as F
+
+    days = F.floor(F.col(prefix + rule.field) - F.lit(rule.zero)).cast("int")
+    return F.date_format(F.date_add(F.lit("1970-01-01").cast("date"), days), "yyyy-MM-dd")

@@ -1,0 +1,131 @@
+"""The four queries of a night in one Spark application: started together, watched, and known to be drained or not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fink_dagster.accounts.flow import Flow, flow_of
+from fink_dagster.kafka.clients import survey_client
+from fink_dagster.kafka.topics import existing_topics, offsets
+from fink_dagster.lake.lake import Lake
+from fink_dagster.stages.archive import Archive
+from fink_dagster.stages.distribution import Distribution
+from fink_dagster.stages.raw2science import Raw2Science
+from fink_dagster.stages.stage import NightContext
+from fink_dagster.stages.stream2raw import SchemaWidened, Stream2Raw
+from fink_dagster.stages.writers import KnownWriters
+from fink_dagster.streams.lease import NightLease
+from fink_dagster.streams.query import StageQuery
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from fink_dagster.settings import Settings
+    from fink_dagster.streams.query import Rate
+    from fink_dagster.surveys.base import Night, Survey
+
+
+class NightStreams:
+    """A night being streamed.
+
+    Parameters
+    ----------
+    spark : SparkSession
+        The application all four queries share.
+    settings : Settings
+        Addresses, folders, batch sizes.
+    survey : Survey
+        Whose night.
+    night : Night
+        Which night.
+    run : str
+        Who streams it, for the lease.
+    """
+
+    def __init__(self, spark: SparkSession, settings: Settings, survey: Survey, night: Night, run: str) -> None:
+        self.spark = spark
+        self.settings = settings
+        self.survey = survey
+        self.night = night
+        self._folder = settings.checkpoints(survey.name, night.key)
+        self._lease = NightLease(self._folder, run)
+        self.lake = Lake(spark, settings, survey)
+        self.queries: dict[str, StageQuery] = {}
+
+    def start(self) -> None:
+        """Take the night's lease, make the tables, start the queries.
+
+        Raises
+        ------
+        OperationError
+            When another run streams this night.
+        """
+        self._lease.acquire(int(self.spark._jvm.java.lang.ProcessHandle.current().pid()))
+        self.lake.create(KnownWriters(self.lake, self.survey).reader)
+        self._start_queries()
+
+    def poll(self) -> None:
+        """Look after every query; start all anew when a writer has sent fields the tables did not have.
+
+        Raises
+        ------
+        OperationError
+            When a query fails for a reason a restart does not cure.
+        """
+        self._start_stream2raw_when_there_is_a_topic()
+        ended = [query.poll() for query in list(self.queries.values())]
+        if any(isinstance(error, SchemaWidened) for error in ended):
+            self._stop_queries()
+            self._start_queries()
+
+    def flow(self) -> Flow:
+        """Return what has gone through each stage so far, by what is stored."""
+        query = self.queries.get(Stream2Raw.name)
+        committed = query.checkpoint.committed() if query and query.checkpoint else {}
+        ends = {topic: self._ends(topic) for topic in self.topics()}
+        waiting = sum(max(0, end - committed.get(t, {}).get(p, 0)) for t, of in ends.items() for p, end in of.items())
+        return flow_of(self.lake.reader, self.survey, self.night, waiting)
+
+    def topics(self) -> list[str]:
+        """Return the night's topics that exist."""
+        return sorted(existing_topics(survey_client(self.settings), self.survey.topics(self.night)))
+
+    def rates(self) -> dict[str, Rate]:
+        """Return the speed of each stage."""
+        return {name: query.rate() for name, query in self.queries.items()}
+
+    def failures(self) -> dict[str, str]:
+        """Return why a stage is waiting to be restarted."""
+        return {name: query.failure for name, query in self.queries.items() if query.failure}
+
+    def stop(self) -> None:
+        """Stop the queries and give the lease back."""
+        try:
+            self._stop_queries()
+        finally:
+            self._lease.release()
+
+    def _context(self) -> NightContext:
+        return NightContext(self.spark, self.settings, self.survey, self.night, self.lake)
+
+    def _start_queries(self) -> None:
+        self._start_stream2raw_when_there_is_a_topic()
+        for stage in (Raw2Science(self._context()), Distribution(self._context()), Archive(self._context())):
+            self._start(StageQuery(stage, self._folder / stage.name, self.settings.trigger_seconds))
+
+    def _start_stream2raw_when_there_is_a_topic(self) -> None:
+        if Stream2Raw.name not in self.queries and self.topics():
+            stage = Stream2Raw(self._context())
+            self._start(StageQuery(stage, self._folder / stage.name, self.settings.trigger_seconds))
+
+    def _start(self, query: StageQuery) -> None:
+        self.queries[query.stage.name] = query
+        query.start()
+
+    def _stop_queries(self) -> None:
+        queries, self.queries = self.queries, {}
+        for query in queries.values():
+            query.stop()
+
+    def _ends(self, topic: str) -> dict[int, int]:
+        return {partition: end for partition, (_, end) in offsets(survey_client(self.settings), topic).items()}

@@ -1,0 +1,56 @@
+"""The Zwicky Transient Facility: everything that is ZTF and nothing that is not.
+
+Public alerts, one Avro container a message, a topic a night (``ztf_YYYYMMDD_programid1``), labels 2.0 to 4.02.
+Times are Julian dates UTC; the night is the UTC date of the exposure (Masci+2019, Patterson+2019, and the archive's
+own file names).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib.resources import files
+
+from fink_dagster.errors import UserError
+from fink_dagster.surveys.base import Cut, Night, NightRule
+from fink_dagster.surveys.container import AvroContainer
+
+JD_OF_1970 = 2440587.5
+_TOPIC = re.compile(r"ztf_(\d{4})(\d{2})(\d{2})_programid1")
+
+
+class ZTF:
+    """ZTF's public stream."""
+
+    name = "ztf"
+    alert_schema = json.loads(files(__package__).joinpath("schemas/ztf_alert.avsc").read_text(encoding="utf-8"))
+    framing = AvroContainer()
+    night_rule = NightRule("candidate.jd", JD_OF_1970)
+    first_night = Night("2018-06-01")
+    identifier = "candid"
+    object_identifier = "objectId"
+    required = ("objectId", "candid", "candidate.jd", "candidate.fid", "candidate.rb", "candidate.nbad")
+    never_null = ("objectId", "candid", "candidate.jd")
+    cuts = (
+        Cut("nbad", "candidate.nbad", "==", 0),
+        Cut("rb", "candidate.rb", ">=", 0.55),
+        Cut("fid", "candidate.fid", "!=", 3),
+    )
+    """Upstream's quality cuts and its dropping of i band (fink_filters, filter_quality_cuts; fink-broker #855)."""
+    history = "prv_candidates"
+    topic_partitions = 16
+    """As the survey's own topics have."""
+
+    def topics(self, night: Night) -> list[str]:
+        """Return the one public topic of a night."""
+        return [f"ztf_{night.compact}_programid1"]
+
+    def night_of_topic(self, topic: str) -> Night | None:
+        """Return the night in a topic's name, or None when it is not a name of ours."""
+        match = _TOPIC.fullmatch(topic)
+        if match is None:
+            return None
+        try:
+            return Night.parse("-".join(match.groups()))
+        except UserError:
+            return None

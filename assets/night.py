@@ -1,4 +1,4 @@
-"""A night's run: the four stages as one multi-asset over the streams, observed while it runs, materialized when drained.
+"""A night's run: the four stages as one multi-asset over the streams, observed meanwhile, materialized when drained.
 
 One step holds all four queries (the compact profile), since assets of one run that depend on each other would
 otherwise wait for each other.
@@ -8,6 +8,7 @@ otherwise wait for each other.
 import datetime as dt
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 
@@ -94,7 +95,7 @@ def _tell_failures(context: dg.AssetExecutionContext, stream: NightStreams, told
 
 def _materializations(survey: Survey, flow: Flow, account: Account) -> Iterator[dg.MaterializeResult]:
     for stage, passage in flow.stages().items():
-        metadata = {
+        metadata: dict[str, Any] = {
             **_numbers(passage),
             "dagster/partition_row_count": passage.passed,
             "account": dg.MetadataValue.json(account.as_books()),
@@ -103,5 +104,5 @@ def _materializations(survey: Survey, flow: Flow, account: Account) -> Iterator[
         yield dg.MaterializeResult(asset_key=key(survey, TABLE_OF_STAGE[stage]), metadata=metadata)
 
 
-def _numbers(passage: Passage) -> dict[str, int]:
+def _numbers(passage: Passage) -> dict[str, Any]:
     return {"in": passage.read, "out": passage.passed, "set_aside": passage.set_aside, "lag": passage.waiting}

@@ -1,1 +1,4 @@
-"""What the data must satisfy, as asset checks. Suites of Great Expectations and the report site join with the nights."""
+"""What the data must satisfy, as asset checks.
+
+Suites of Great Expectations and the report site are not here yet.
+"""

@@ -18,7 +18,7 @@ def account_spec(survey: Survey) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(
         NAME,
         asset=dg.AssetKey([survey.name, "raw_alerts"]),
-        description="Every message of the night is in raw_alerts or in quarantine, and every alert came out of each stage.",
+        description="Every message is in raw_alerts or in quarantine, and every alert came out of each stage.",
     )
 
 

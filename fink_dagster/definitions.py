@@ -30,7 +30,7 @@ def night_job(survey: Survey, assets: dg.AssetsDefinition) -> Any:
         f"{survey.name}_night",
         selection=dg.AssetSelection.assets(assets),
         executor_def=dg.in_process_executor,
-        description=f"Stream one night of {survey.name} through the four stages until it is drained and its account closes.",
+        description=f"Stream one night of {survey.name} through the four stages until its account closes.",
     )
 
 

@@ -6,9 +6,8 @@ Dagster's Python package is not imported; what a run does is in ``assets``.
 from __future__ import annotations
 
 import json
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, Any
 
 from fink_dagster.errors import OperationError, TransientError
@@ -71,7 +70,8 @@ def launch(settings: Settings, survey: Survey, night: Night) -> str:
     params = {"selector": selector, "mode": "default", "runConfigData": {}, "executionMetadata": {"tags": tags}}
     answer = _ask(settings, _LAUNCH, {"params": params})["launchRun"]
     if answer["__typename"] != "LaunchRunSuccess":
-        message = f"dagster: must launch {_job(survey)} for {night}; {_first_line(answer.get('message', answer['__typename']))}"
+        why = _first_line(answer.get("message", answer["__typename"]))
+        message = f"dagster: must launch {_job(survey)} for {night}; {why}"
         raise OperationError(message)
     return str(answer["run"]["runId"])
 
@@ -85,7 +85,9 @@ def why_failed(settings: Settings, run_id: str) -> str:
             chain = error.get("errorChain") or []
             innermost = chain[-1]["error"] if chain else error
             return _first_line(innermost["message"].partition("Error: ")[2] or innermost["message"])
-    return next((_first_line(event["message"]) for event in events if event and event.get("message")), "no reason was given")
+    return next(
+        (_first_line(event["message"]) for event in events if event and event.get("message")), "no reason was given"
+    )
 
 
 def _run(found: dict[str, Any]) -> Run:
@@ -102,15 +104,17 @@ def _first_line(text: str) -> str:
 
 
 def _ask(settings: Settings, query: str, variables: dict[str, Any]) -> dict[str, Any]:
-    address = f"http://127.0.0.1:{settings.dagster_port}/graphql"
-    body = json.dumps({"query": query, "variables": variables}).encode()
-    request = urllib.request.Request(address, body, {"Content-Type": "application/json"})  # noqa: S310 - our own address
+    connection = HTTPConnection("127.0.0.1", settings.dagster_port, timeout=ANSWER_SECONDS)
+    body = json.dumps({"query": query, "variables": variables})
     try:
-        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as response:  # noqa: S310 - as above
-            answer = json.load(response)
-    except (urllib.error.URLError, TimeoutError, ConnectionError, ValueError):
-        message = f"dagster: its webserver must answer at 127.0.0.1:{settings.dagster_port}; it does not; start it with `make up`"
+        connection.request("POST", "/graphql", body, {"Content-Type": "application/json"})
+        answer = json.load(connection.getresponse())
+    except (HTTPException, OSError, ValueError):
+        where = f"127.0.0.1:{settings.dagster_port}"
+        message = f"dagster: its webserver must answer at {where}; it does not; start it with `make up`"
         raise TransientError(message) from None
+    finally:
+        connection.close()
     if "errors" in answer:
         message = f"dagster: must understand the question; {_first_line(answer['errors'][0]['message'])}"
         raise OperationError(message)

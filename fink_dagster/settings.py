@@ -62,7 +62,9 @@ class Settings(BaseSettings):
 
     spark_master: str = Field("local[2]", description="where Spark runs")
     spark_driver_memory: str = Field("1600m", description="heap of the Spark driver")
-    lake_catalog: str | None = Field(None, description="JDBC URI of the Iceberg catalog; unset: SQLite in the data folder")
+    lake_catalog: str | None = Field(
+        None, description="JDBC URI of the Iceberg catalog; unset: SQLite in the data folder"
+    )
     lake_warehouse: str | None = Field(None, description="location of the tables; unset: lake/ in the data folder")
 
     trigger_seconds: float = Field(2.0, gt=0, description="shortest time between two micro-batches of a stage")
@@ -132,7 +134,9 @@ def load_settings() -> Settings:
         )
         message = f"settings: {wrong}; correct the environment and try again"
         raise UserError(message) from None
-    return settings.model_copy(update={"data": settings.data.expanduser().absolute(), "cache": settings.cache.expanduser().absolute()})
+    return settings.model_copy(
+        update={"data": settings.data.expanduser().absolute(), "cache": settings.cache.expanduser().absolute()}
+    )
 
 
 def _variable_names() -> tuple[str, ...]:

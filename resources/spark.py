@@ -10,9 +10,11 @@ from typing import Any
 import dagster as dg
 from dagster_pyspark import PySparkResource
 from dagster_pyspark.resources import spark_session_from_config
+from pydantic import Field
 
 from fink_dagster.lake.spark import spark_config, use_this_python
 from fink_dagster.settings import load_settings
+
 
 class SparkResource(PySparkResource):
     """A Spark session with the platform's configuration.
@@ -23,7 +25,7 @@ class SparkResource(PySparkResource):
         Properties that differ from the platform's own.
     """
 
-    spark_config: dict[str, Any] = {}
+    spark_config: dict[str, Any] = Field(default_factory=dict)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Build the session; raises OperationError when the jars are not there."""

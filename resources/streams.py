@@ -64,5 +64,7 @@ def flows(streams: NightStreams, context: dg.AssetExecutionContext) -> Iterator[
 def _fence(context: dg.AssetExecutionContext) -> None:
     run = context.instance.get_run_by_id(context.run_id)
     if run is None or run.status in _GIVEN_UP:
-        message = f"run {context.run_id}: must be a run that goes on; Dagster calls it {run.status.value if run else 'gone'}"
+        message = (
+            f"run {context.run_id}: must be a run that goes on; Dagster calls it {run.status.value if run else 'gone'}"
+        )
         raise dg.Failure(message, allow_retries=False)

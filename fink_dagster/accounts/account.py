@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fink_dagster.accounts.nights import CLOSED, Offsets, state_of
 from fink_dagster.filters.registry import filters
-from fink_dagster.lake.reading import In, LakeReader, of_night
+from fink_dagster.lake.reading import LakeReader, of_night, of_topics
 from fink_dagster.stages.distribution import COUNT, count_topic
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class _Books:
         self.known = held is not None or (self.state is not None and self.state.state == CLOSED)
         self.held: Offsets = held if held is not None else (self.state.offsets if self.state else {})
         self.raw = self._of_night("raw_alerts", (*_COORDINATE, self.identifier))
-        from_topics = In("topic", self.topics)
+        from_topics = of_topics(self.topics)
         self.read = _rows(reader.rows("raw_alerts", (*_COORDINATE, "night"), from_topics))
         kept = {_coordinate(row) for row in self.read}
         stored = _rows(reader.rows("quarantine", (*_COORDINATE, "code"), from_topics))
@@ -128,7 +128,9 @@ class _Books:
             night=self.night.key,
             survey=self.survey.name,
             received=received,
-            offsets={topic: {part: _first_last(ends) for part, ends in parts.items()} for topic, parts in self.held.items()},
+            offsets={
+                topic: {part: _first_last(ends) for part, ends in parts.items()} for topic, parts in self.held.items()
+            },
             raw=len(self.raw),
             other_nights=_counted(row["night"] for row in self.read if row["night"] != self.night.key),
             from_other_topics=_counted(row["topic"] for row in self.raw if row["topic"] not in self.topics),

@@ -56,7 +56,7 @@ def topics_of(settings: Settings, survey: Survey, night: Night) -> list[str]:
 
 
 def has_news(settings: Settings, survey: Survey, night: Night) -> bool | None:
-    """Tell whether a night has anything to do: messages not read or alerts not processed; None when it has nothing at all.
+    """Tell whether a night has messages not read or alerts not processed; None when it has nothing at all.
 
     Raises
     ------

@@ -54,7 +54,9 @@ def follow(settings: Settings, survey: Survey, night: Night, timeout: float, rep
         _until_ended(settings, survey, night, time.monotonic() + timeout, report)
 
 
-def _until_ended(settings: Settings, survey: Survey, night: Night, deadline: float, report: Callable[[Flow], None]) -> None:
+def _until_ended(
+    settings: Settings, survey: Survey, night: Night, deadline: float, report: Callable[[Flow], None]
+) -> None:
     reader = LakeReader(settings, survey.name)
     failed_since: float | None = None
     while True:
@@ -65,7 +67,9 @@ def _until_ended(settings: Settings, survey: Survey, night: Night, deadline: flo
         if run is not None and not run.in_progress:
             failed_since = failed_since or time.monotonic()
             if not run.will_retry or time.monotonic() - failed_since > RETRY_SECONDS:
-                message = f"night {night} ({survey.name}): its run must succeed; {orchestrator.why_failed(settings, run.id)}"
+                message = (
+                    f"night {night} ({survey.name}): its run must succeed; {orchestrator.why_failed(settings, run.id)}"
+                )
                 raise OperationError(message)
         else:
             failed_since = None
@@ -79,5 +83,9 @@ def _what_is_missing(settings: Settings, survey: Survey, night: Night, reader: L
 
     silent = [name for name, service in services(settings).items() if not service["healthy"]]
     waiting = [name for name, stage in flow_of(reader, survey, night, waiting=0).stages().items() if stage.waiting]
-    what = ", ".join([*(f"{name} does not answer" for name in silent), *(f"{name} has alerts waiting" for name in waiting)])
-    return f"night {night} ({survey.name}): must be closed by now; {what or 'its run goes on'}; wait longer with --timeout"
+    what = ", ".join(
+        [*(f"{name} does not answer" for name in silent), *(f"{name} has alerts waiting" for name in waiting)]
+    )
+    return (
+        f"night {night} ({survey.name}): must be closed by now; {what or 'its run goes on'}; wait longer with --timeout"
+    )

@@ -31,7 +31,9 @@ def live_counts(settings: Settings, survey: Survey, night: Night, account: Accou
     return {
         "survey_kafka": _asked(lambda: _survey_ends(settings, survey, night), ends),
         "distribution_kafka": _asked(lambda: _topics_there(settings, account), sorted(account.distributed)),
-        "hbase": _asked(lambda: {survey.name: count_rows(settings.hbase, archive_table(survey), night)}, account.archived),
+        "hbase": _asked(
+            lambda: {survey.name: count_rows(settings.hbase, archive_table(survey), night)}, account.archived
+        ),
     }
 
 

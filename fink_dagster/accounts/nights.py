@@ -6,13 +6,14 @@ import datetime as dt
 import json
 import uuid
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from fink_dagster.kafka.clients import survey_client
 from fink_dagster.kafka.count import messages_in
 from fink_dagster.kafka.topics import offsets
 from fink_dagster.lake.lake import Append
-from fink_dagster.lake.reading import In, of_night
+from fink_dagster.lake.reading import of_night, of_topics
 
 if TYPE_CHECKING:
     from fink_dagster.lake.lake import Lake
@@ -107,7 +108,7 @@ def held_by(settings: Settings, reader: LakeReader, topics: list[str]) -> Offset
 def _offsets_read(reader: LakeReader, topic: str) -> dict[int, set[int]]:
     read: dict[int, set[int]] = {}
     for table in ("raw_alerts", "quarantine"):
-        rows = reader.rows(table, ("partition", "offset"), In("topic", [topic]))
+        rows = reader.rows(table, ("partition", "offset"), of_topics([topic]))
         for row in rows.to_pylist() if rows else []:
             read.setdefault(row["partition"], set()).add(row["offset"])
     return read
@@ -116,4 +117,4 @@ def _offsets_read(reader: LakeReader, topic: str) -> dict[int, set[int]]:
 def _gaps(known: list[int], first: int, end: int) -> list[tuple[int, int]]:
     """Return the half-open ranges of [first, end) without a known offset."""
     edges = [first - 1, *known, end]
-    return [(left + 1, right) for left, right in zip(edges, edges[1:], strict=False) if right - left > 1]
+    return [(left + 1, right) for left, right in pairwise(edges) if right - left > 1]

@@ -69,7 +69,7 @@ def show(settings: Settings, survey: Survey, night: Night, *, as_json: bool = Fa
 def _with_live(settings: Settings, survey: Survey, night: Night) -> tuple[Account, dict[str, Any]]:
     found = account_of(settings, survey, night)
     if found is None:
-        message = f"night {night} ({survey.name}): must have been streamed; nothing is stored; see `fink-dagster account --all`"
+        message = f"night {night} ({survey.name}): must have been streamed; nothing is stored; see `account --all`"
         raise OperationError(message)
     return found, live_counts(settings, survey, night, found)
 
@@ -94,7 +94,9 @@ def _print(found: Account, live: dict[str, Any]) -> None:
         console.print(f"[bold red]open:[/] {why}")
     for server, said in live.items():
         if not said["answers"] or not said["agrees"]:
-            console.print(f"{server}: {'says otherwise: ' + str(said['found']) if said['answers'] else said['why']}", markup=False)
+            console.print(
+                f"{server}: {'says otherwise: ' + str(said['found']) if said['answers'] else said['why']}", markup=False
+            )
 
 
 def _lines(found: Account) -> list[tuple[str, list[tuple[str, int]]]]:

@@ -30,7 +30,9 @@ TIMEOUT_SECONDS = 600.0
 
 
 def demo(
-    fresh: Annotated[bool, typer.Option("--fresh", help="Remove the data folder first; refused when it holds more.")] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Remove the data folder first; refused when it holds more.")
+    ] = False,
 ) -> None:
     """Stream the 30 real ZTF packets of 2018-08-19 through the four stages and print the night's account.
 
@@ -60,7 +62,8 @@ def demo(
 def _start_from_nothing(settings: Settings) -> None:
     others = [night for night in all_nights(LakeReader(settings, "ztf")) if night != NIGHT.key]
     if others:
-        message = f"demo --fresh: the data folder must hold the demo's night alone; it holds {', '.join(others[:5])}; set FINK_DATA"
+        held = ", ".join(others[:5])
+        message = f"demo --fresh: the data folder must hold the demo's night alone; it holds {held}; set FINK_DATA"
         raise OperationError(message)
     platform.down(settings, typer.echo)
     shutil.rmtree(settings.data, ignore_errors=True)

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pyiceberg.expressions import And, EqualTo
+from pyiceberg.expressions import And
 from rich.console import Console
 from rich.table import Table
 
 from fink_dagster.errors import OperationError
-from fink_dagster.lake.reading import EVERYTHING, LakeReader, of_night
+from fink_dagster.lake.reading import EVERYTHING, LakeReader, of_night, where_equal
 from fink_dagster.settings import load_settings
 from fink_dagster.surveys import get_survey
 from fink_dagster.surveys.base import Night
@@ -56,7 +56,7 @@ def show(
 
     Example: fink-dagster quarantine show ztf_20181129_programid1 3 17 --save message.avro
     """
-    where = And(EqualTo("topic", topic), EqualTo("partition", partition), EqualTo("offset", offset))
+    where = And(where_equal("topic", topic), where_equal("partition", partition), where_equal("offset", offset))
     rows = _rows(survey, (*_LISTED, "headers", "value", "kafka_timestamp", "quarantined_at"), where)
     if not rows:
         message = f"quarantine: must hold {topic} {partition} {offset}; it does not; see `fink-dagster quarantine list`"

@@ -6,7 +6,7 @@ Only arguments and printing; the work is in ``fink_dagster.local``.
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -14,9 +14,11 @@ from rich.table import Table
 
 from fink_dagster.local import platform
 from fink_dagster.local.jars import ensure_jars
-from fink_dagster.local.platform import Service
 from fink_dagster.local.samples import ensure_samples
 from fink_dagster.settings import load_settings
+
+if TYPE_CHECKING:
+    from fink_dagster.local.platform import Service
 
 _BUDGET_MIB = 6 * 1024  # what the whole platform may hold with its Spark application
 

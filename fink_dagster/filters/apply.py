@@ -5,12 +5,15 @@ No filter is known by name here, and nothing is sent.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from fink_dagster.filters.filter import Filter
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fink_dagster.filters.filter import Filter
 
 REASON_CHARACTERS = 300
 
@@ -37,7 +40,7 @@ def passing(frame: pd.DataFrame, filters: Sequence[Filter]) -> tuple[list[list[s
     for item in filters:
         try:
             rows = np.flatnonzero(_mask(item, frame))
-        except Exception as error:  # a filter is anybody's code and may raise anything
+        except Exception as error:  # noqa: BLE001 - a filter is anybody's code and may raise anything
             failed[item.name] = f"{type(error).__name__}: {error}"[:REASON_CHARACTERS]
             continue
         for row in rows:

@@ -6,12 +6,15 @@ The declaration only; which filters exist is said in ``registry``, how they are 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from fink_dagster.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pandas as pd
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import difflib
+from typing import TYPE_CHECKING
 
 from fink_dagster.errors import UserError
 from fink_dagster.filters import sso_fink_candidates, sso_ztf_candidates
-from fink_dagster.filters.filter import Filter
+
+if TYPE_CHECKING:
+    from fink_dagster.filters.filter import Filter
 
 _FILTERS = {item.name: item for item in (sso_fink_candidates.FILTER, sso_ztf_candidates.FILTER)}
 

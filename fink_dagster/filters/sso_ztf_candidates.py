@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from fink_dagster.filters.filter import Filter
 from fink_dagster.science.roid import KNOWN
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def _is_known(roid: pd.Series) -> pd.Series:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import datetime as dt
 import operator
 import struct
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _FORMATS = {"int": ">i", "bigint": ">q", "float": ">f", "double": ">d"}
 _PACKERS = {kind: struct.Struct(form) for kind, form in _FORMATS.items()}

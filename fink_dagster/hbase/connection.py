@@ -5,7 +5,6 @@ What is put into a table belongs to ``writer``, what a table is to ``tables``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,8 @@ from thriftpy2.transport import TTransportException
 from fink_dagster.errors import OperationError, TransientError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from fink_dagster.hbase.tables import Table
 
 TIMEOUT_SECONDS = 60.0  # thriftpy2's own 3 s are less than a region server may take to come back

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import re
 import struct
-from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,8 @@ from fink_dagster.hbase.codec import ENCODERS
 from fink_dagster.surveys.avro import by_place, fields_of, not_null
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
     from fink_dagster.surveys.base import Survey
 
 ORIGINAL, ADDED = "i", "d"

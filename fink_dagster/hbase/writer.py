@@ -7,10 +7,9 @@ outcome is not known is simply made again. Rows are only put, never deleted.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import islice
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from happybase import Connection
 from Hbase_thrift import IOError as HBaseError
@@ -19,6 +18,9 @@ from tenacity import Retrying, retry_if_exception, stop_before_delay, wait_rando
 from fink_dagster.hbase.connection import NO_ANSWER, TIMEOUT_SECONDS, Address, answering, connect, is_hopeless
 from fink_dagster.hbase.tables import ADDED, NIGHT, Table
 from fink_dagster.surveys.base import Night
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 BATCH_ROWS = 200
 WINDOW_ROWS = 1000

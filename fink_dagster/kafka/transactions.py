@@ -10,11 +10,10 @@ from __future__ import annotations
 import json
 import operator
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import (
     OFFSET_BEGINNING,
@@ -33,6 +32,9 @@ from tenacity.wait import wait_random_exponential
 from fink_dagster.errors import OperationError, TransientError
 from fink_dagster.kafka.clients import ANSWER_SECONDS, answering
 from fink_dagster.kafka.topics import MAX_MESSAGE_BYTES, ensure_topic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 MARKER_BYTES = 500_000  # under the 1 MB that brokers take by default
 ATTEMPTS = 4

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fink_dagster.lake.reading import LakeReader
+from fink_dagster.lake.reading import LakeReader, said_by
 from fink_dagster.lake.spark import CATALOG
 from fink_dagster.lake.tables import NIGHT, tables
 
@@ -109,7 +109,7 @@ class Lake:
         found = self.reader.table(table)
         newest = -1
         for snapshot in reversed(found.snapshots() if found else []):
-            stage, _, rest = str((snapshot.summary or {}).get(APPEND, "")).partition("/")
+            stage, _, rest = said_by(snapshot, APPEND).partition("/")
             checkpoint, _, batch = rest.partition("/")
             if (stage, checkpoint) == (append.stage, append.checkpoint):
                 newest = max(newest, int(batch))
@@ -149,15 +149,19 @@ class Lake:
         found = self.reader.table(table)
         snapshots = sorted(found.snapshots(), key=lambda snapshot: snapshot.timestamp_ms) if found else []
         for snapshot in snapshots:
-            if night in str((snapshot.summary or {}).get(NIGHTS, "")).split():
+            if night in said_by(snapshot, NIGHTS).split():
                 return snapshot.timestamp_ms
         return snapshots[-1].timestamp_ms + 1 if snapshots else None
 
 
 def _create_statement(name: str, table: Table) -> str:
-    columns = ",\n".join(f"`{column.name}` {column.type} COMMENT '{_quoted(column.meaning)}'" for column in table.columns)
+    columns = ",\n".join(
+        f"`{column.name}` {column.type} COMMENT '{_quoted(column.meaning)}'" for column in table.columns
+    )
     known = {column.name for column in table.columns}
-    properties = {key: value for key, value in _PROPERTIES.items() if ".column." not in key or key.rpartition(".")[2] in known}
+    properties = {
+        key: value for key, value in _PROPERTIES.items() if ".column." not in key or key.rpartition(".")[2] in known
+    }
     listed = ", ".join(f"'{key}'='{value}'" for key, value in properties.items())
     partitioned = f"PARTITIONED BY (`{NIGHT.name}`)" if table.partitioned else ""
     return (

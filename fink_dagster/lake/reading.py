@@ -17,6 +17,7 @@ from fink_dagster.lake.spark import CATALOG
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyiceberg.table import Table
+    from pyiceberg.table.snapshots import Snapshot
 
     from fink_dagster.settings import Settings
 
@@ -25,7 +26,17 @@ EVERYTHING: BooleanExpression = AlwaysTrue()
 
 def of_night(night: str) -> BooleanExpression:
     """Return the row filter of one night."""
-    return EqualTo("night", night)
+    return where_equal("night", night)
+
+
+def where_equal(column: str, value: str | int) -> BooleanExpression:
+    """Return the row filter of one value."""
+    return EqualTo(column, value)  # type: ignore[call-arg, misc] # pydantic's plugin takes the fields for arguments
+
+
+def of_topics(topics: list[str]) -> BooleanExpression:
+    """Return the row filter of some topics."""
+    return In("topic", topics)  # type: ignore[call-arg, misc] # as above
 
 
 class LakeReader:
@@ -73,9 +84,14 @@ class LakeReader:
 
     def has_topics(self, topics: list[str]) -> bool:
         """Tell whether files of raw_alerts or quarantine may hold messages of these topics, by their column bounds."""
-        where = In("topic", topics)
+        where = of_topics(topics)
         tables = [self.table(name) for name in ("raw_alerts", "quarantine")]
-        return any(True for table in tables if table and table.current_snapshot() for _ in table.scan(row_filter=where).plan_files())
+        return any(
+            True
+            for table in tables
+            if table and table.current_snapshot()
+            for _ in table.scan(row_filter=where).plan_files()
+        )
 
     def rows(self, name: str, columns: tuple[str, ...], where: BooleanExpression = EVERYTHING) -> pa.Table | None:
         """Return some columns of the rows that match, or None when the table is not there or empty."""
@@ -83,6 +99,12 @@ class LakeReader:
         if table is None or table.current_snapshot() is None:
             return None
         return table.scan(row_filter=where, selected_fields=columns).to_arrow()
+
+
+def said_by(snapshot: Snapshot, name: str) -> str:
+    """Return a property a writer put into a snapshot's summary, or an empty text."""
+    summary = snapshot.summary
+    return str(summary.additional_properties.get(name, "")) if summary else ""
 
 
 def _sqlalchemy_uri(settings: Settings) -> str:

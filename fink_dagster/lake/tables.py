@@ -131,7 +131,9 @@ _NIGHTS = (
 
 
 def _raw(survey: Survey, schema: Mapping[str, Any]) -> Table:
-    alert = tuple(Column(name, kind, meanings(survey.alert_schema).get(name, "")) for name, kind in alert_columns(schema).items())
+    alert = tuple(
+        Column(name, kind, meanings(survey.alert_schema).get(name, "")) for name, kind in alert_columns(schema).items()
+    )
     duplicate = Column("is_duplicate", "boolean", "its identifier was already in the night, at another coordinate")
     holds = "every alert read, whole, with where it came from"
     return Table("raw_alerts", holds, (*alert, NIGHT, *COORDINATE, _KAFKA_TIMESTAMP, _INGEST, _WRITER, duplicate))
@@ -145,5 +147,7 @@ def _science(survey: Survey, schema: Mapping[str, Any]) -> Table:
     )
     holds = "alerts that passed the cuts, whole, with what the modules add"
     return Table(
-        "science_alerts", holds, (*alert, PUBLISHER, NIGHT, *COORDINATE, _KAFKA_TIMESTAMP, _INGEST, _WRITER, *added_columns())
+        "science_alerts",
+        holds,
+        (*alert, PUBLISHER, NIGHT, *COORDINATE, _KAFKA_TIMESTAMP, _INGEST, _WRITER, *added_columns()),
     )

@@ -29,7 +29,9 @@ def widen(lake: Lake, alert_schema: Mapping[str, Any]) -> bool:
     return widened
 
 
-def missing_columns(alert_schema: Any, held: DataType, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
+def missing_columns(
+    alert_schema: Any, held: DataType, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], str]]:
     """Yield path and SQL type of every field of a reader schema that a Spark type does not have.
 
     Parameters

@@ -8,11 +8,9 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from http.client import HTTPConnection, HTTPException
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
@@ -21,6 +19,9 @@ from fink_dagster.local import process
 from fink_dagster.local.ports import LOOPBACK, answers, require_free
 from fink_dagster.local.process import Server
 from fink_dagster.settings import CHECKOUT, Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 START_SECONDS = 180.0  # 15 s on an idle machine
 RUN_GRACE_SECONDS = 30.0  # a stream finishes its micro-batch and stops Spark
@@ -188,7 +189,8 @@ def _loaded(settings: Settings) -> bool:
     error = load_error(answer)
     if error is not None:
         said = " ".join(error.split())[:300]
-        raise OperationError(f"dagster: the definitions must load; got {said}; read {code_server(settings).log}")
+        message = f"dagster: the definitions must load; got {said}; read {code_server(settings).log}"
+        raise OperationError(message)
     return _locations(answer) > 0
 
 
@@ -199,16 +201,17 @@ def _locations(answer: dict[str, Any]) -> int:
 
 def _answer(settings: Settings) -> dict[str, Any] | None:
     """Return what the webserver says about itself, or None while it does not answer."""
-    address = f"http://{LOOPBACK}:{settings.dagster_port}"
-    body = json.dumps({"query": _QUERY}).encode()
-    question = urllib.request.Request(f"{address}/graphql", body, {"Content-Type": "application/json"})  # noqa: S310 - http only
+    connection = HTTPConnection(LOOPBACK, settings.dagster_port, timeout=_ASK_SECONDS)
     try:
-        with urllib.request.urlopen(f"{address}/server_info", timeout=_ASK_SECONDS):  # noqa: S310 - http only
-            pass
-        with urllib.request.urlopen(question, timeout=_ASK_SECONDS) as reply:  # noqa: S310 - http only
-            data: dict[str, Any] | None = json.load(reply).get("data")
-    except (urllib.error.URLError, OSError, ValueError):
+        connection.request("GET", "/server_info")
+        connection.getresponse().read()
+        body = json.dumps({"query": _QUERY})
+        connection.request("POST", "/graphql", body, {"Content-Type": "application/json"})
+        data: dict[str, Any] | None = json.load(connection.getresponse()).get("data")
+    except (HTTPException, OSError, ValueError):
         return None
+    finally:
+        connection.close()
     return data
 
 

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 
@@ -20,9 +19,14 @@ from fink_dagster.local.jars import jar_paths
 from fink_dagster.local.java import java_version, require_java
 from fink_dagster.local.platform import embeds_hbase, embeds_kafka
 from fink_dagster.local.ports import port_is_free
-from fink_dagster.local.process import Server
 from fink_dagster.local.samples import sample_tarball
-from fink_dagster.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from fink_dagster.local.process import Server
+    from fink_dagster.settings import Settings
 
 OLDEST_PYTHON = (3, 11)
 NEEDED_DISK_GIB = 5  # jars, a night of samples in all its tables, logs
@@ -54,9 +58,8 @@ def _finding(check: Callable[[Settings], str], settings: Settings) -> Finding:
 def _python(settings: Settings) -> str:
     found = f"{sys.version_info.major}.{sys.version_info.minor}"
     if sys.version_info < OLDEST_PYTHON:
-        raise OperationError(
-            f"python: version 3.11 or newer must run this; got {found}; run make setup PYTHON=python3.11"
-        )
+        message = f"python: version 3.11 or newer must run this; got {found}; run make setup PYTHON=python3.11"
+        raise OperationError(message)
     return f"python: {found}"
 
 
@@ -77,7 +80,8 @@ def _ports(settings: Settings) -> str:
     taken = [name for server, names in _own_ports(settings) for name in names if _taken(settings, server, name)]
     if taken:
         which = ", ".join(f"{getattr(settings, name)} (FINK_{name.upper()})" for name in taken)
-        raise OperationError(f"ports: must be free; got in use by another process: {which}; set them to free ports")
+        message = f"ports: must be free; got in use by another process: {which}; set them to free ports"
+        raise OperationError(message)
     return "ports: free, or used by this platform"
 
 
@@ -102,7 +106,8 @@ def _disk(settings: Settings) -> str:
     free = shutil.disk_usage(_existing(settings.data)).free / _GIB
     if free < NEEDED_DISK_GIB:
         way_out = "free some, or set FINK_DATA to a folder on a larger disk"
-        raise OperationError(f"disk: {NEEDED_DISK_GIB} GiB must be free at {settings.data}; got {free:.1f}; {way_out}")
+        message = f"disk: {NEEDED_DISK_GIB} GiB must be free at {settings.data}; got {free:.1f}; {way_out}"
+        raise OperationError(message)
     return f"disk: {free:.0f} GiB free"
 
 
@@ -116,5 +121,6 @@ def _memory(settings: Settings) -> str:
     available = (psutil.virtual_memory().available + own) / _GIB
     if available < NEEDED_MEMORY_GIB:
         way_out = "end other programs, or set FINK_SPARK_DRIVER_MEMORY lower"
-        raise OperationError(f"memory: {NEEDED_MEMORY_GIB} GiB must be available; got {available:.1f}; {way_out}")
+        message = f"memory: {NEEDED_MEMORY_GIB} GiB must be available; got {available:.1f}; {way_out}"
+        raise OperationError(message)
     return f"memory: {available:.0f} GiB available"

@@ -7,7 +7,7 @@ gives the address of its own cluster instead.
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 from happybase import Connection
@@ -19,7 +19,11 @@ from fink_dagster.local.jars import jar_paths
 from fink_dagster.local.java import java_command
 from fink_dagster.local.ports import LOOPBACK, answers, require_free
 from fink_dagster.local.process import Server
-from fink_dagster.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fink_dagster.settings import Settings
 
 START_SECONDS = 120.0  # 11 s on an idle machine
 STOP_SECONDS = 60.0  # 2 s to 10 s; regions are flushed, which spares the next start the splitting of logs

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import importlib.util
 import subprocess
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from fink_dagster.errors import OperationError, TransientError
 from fink_dagster.local.java import java_command
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _CENTRAL = '<ibiblio name="central" m2compatible="true" {poms}/>'
 # Where the whole list is known, the modules are described here: Central is asked for the jars alone, and each that has
@@ -83,7 +86,7 @@ def fetch(coordinates: Iterable[Coordinate], work: Path, *, transitive: bool = F
     work.mkdir(parents=True, exist_ok=True)
     resolver = _CENTRAL.format(poms="") if transitive else _name_all(coordinates, work)
     (work / "settings.xml").write_text(_SETTINGS.format(resolver=resolver))
-    dependencies = "\n".join(f"    <dependency {_attributes(each)} conf=\"default->default\"/>" for each in coordinates)
+    dependencies = "\n".join(f'    <dependency {_attributes(each)} conf="default->default"/>' for each in coordinates)
     (work / "ivy.xml").write_text(_MODULE.format(dependencies=dependencies))
     _run(work)
     return sorted((work / "jars").rglob("*.jar"))
@@ -102,7 +105,9 @@ def _name_all(coordinates: Iterable[Coordinate], work: Path) -> str:
         file.parent.mkdir(parents=True, exist_ok=True)
         org, name, version = map(quoteattr, (each.org, each.name, each.version))
         file.write_text(_NAME.format(org=org, name=name, version=version))
-    return _EXACT.format(names=escape(str(names)), central=_CENTRAL.format(poms='usepoms="false"').replace("central", "jars"))
+    return _EXACT.format(
+        names=escape(str(names)), central=_CENTRAL.format(poms='usepoms="false"').replace("central", "jars")
+    )
 
 
 def _attributes(coordinate: Coordinate) -> str:
@@ -120,7 +125,7 @@ def _run(work: Path) -> None:
     command = [
         java_command(),
         f"-Divy.default.ivy.user.dir={work / 'ivy'}",
-        "-Xmx256m",
+        *("-Xmx256m", "-XX:TieredStopAtLevel=1"),  # it lives for seconds
         "-jar",
         str(_ivy_jar()),
         *("-settings", str(work / "settings.xml"), "-ivy", str(work / "ivy.xml"), "-cache", str(work / "cache")),
@@ -131,9 +136,11 @@ def _run(work: Path) -> None:
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
     if done.returncode in _INTERRUPTED:
-        raise OperationError("jars: the download must not be interrupted; got a signal; run make setup to go on")
+        message = "jars: the download must not be interrupted; got a signal; run make setup to go on"
+        raise OperationError(message)
     if done.returncode != 0:
-        raise TransientError(f"jars: Maven Central must give every jar; got {_reason(done.stdout)}; try again")
+        message = f"jars: Maven Central must give every jar; got {_reason(done.stdout)}; try again"
+        raise TransientError(message)
 
 
 def _reason(output: str) -> str:
@@ -148,4 +155,5 @@ def _ivy_jar() -> Path:
     for place in places:
         for jar in Path(place, "jars").glob("ivy-*.jar"):
             return jar
-    raise OperationError("jars: pyspark must hold its Ivy jar; got none; run make setup")
+    message = "jars: pyspark must hold its Ivy jar; got none; run make setup"
+    raise OperationError(message)

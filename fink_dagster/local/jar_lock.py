@@ -92,7 +92,8 @@ def sha256_of(path: Path) -> str:
 def _parse(line: str) -> Jar:
     fields = line.split()
     if len(fields) != len(_FIELDS.split()) or fields[0] not in ROOTS:
-        raise OperationError(f"jars.lock: a line must be {_FIELDS}; got {line!r}; write the lock anew")
+        message = f"jars.lock: a line must be {_FIELDS}; got {line!r}; write the lock anew"
+        raise OperationError(message)
     group, org, name, version, sha256 = fields
     return Jar(group, Coordinate(org, name, version), sha256)
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 import hashlib
 import shutil
 import sys
-from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fink_dagster.errors import OperationError
 from fink_dagster.local import ivy
@@ -19,7 +18,12 @@ from fink_dagster.local.exclusion import alone
 from fink_dagster.local.jar_lock import ROOTS, Jar, read_lock, sha256_of, write_lock
 from fink_dagster.local.java import require_java
 from fink_dagster.local.progress import counted
-from fink_dagster.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from fink_dagster.settings import Settings
 
 _WAY_OUT = "run make setup"
 
@@ -36,10 +40,12 @@ def jar_paths(settings: Settings, group: str) -> list[Path]:
     jars = [jar for jar in read_lock() if jar.group == group]
     paths = [folder / jar.file for jar in jars]
     if not _stamp(folder, jars).exists():
-        raise OperationError(f"jars: the {group} jars must be in the cache; got none that are verified; {_WAY_OUT}")
+        message = f"jars: the {group} jars must be in the cache; got none that are verified; {_WAY_OUT}"
+        raise OperationError(message)
     absent = [path.name for path in paths if not path.exists()]
     if absent:
-        raise OperationError(f"jars: the {group} jars must be in the cache; got no {absent[0]}; {_WAY_OUT}")
+        message = f"jars: the {group} jars must be in the cache; got no {absent[0]}; {_WAY_OUT}"
+        raise OperationError(message)
     return paths
 
 
@@ -129,9 +135,8 @@ def _take(jar: Jar, work: Path, folder: Path) -> None:
     if got != jar.sha256:
         shutil.rmtree(work, ignore_errors=True)
         wanted = f"{jar.file} must have sha256 {jar.sha256[:12]}…; got {got[:12]}"
-        raise OperationError(
-            f"jars: {wanted}; it was removed: run make setup again, and look at your network if it repeats"
-        )
+        message = f"jars: {wanted}; it was removed: run make setup again, and look at your network if it repeats"
+        raise OperationError(message)
     fetched.replace(folder / jar.file)
 
 

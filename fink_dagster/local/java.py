@@ -25,7 +25,8 @@ def java_command() -> str:
     """
     java = shutil.which("java")
     if java is None:
-        raise OperationError(f"java: version {OLDEST_JAVA} or newer must be installed; got none; {_WAY_OUT}")
+        message = f"java: version {OLDEST_JAVA} or newer must be installed; got none; {_WAY_OUT}"
+        raise OperationError(message)
     return java
 
 
@@ -40,7 +41,8 @@ def java_version() -> int:
     done = subprocess.run([java_command(), "-version"], capture_output=True, text=True, check=False, timeout=60)
     found = re.search(r'version "(?:1\.)?(\d+)', done.stderr + done.stdout)
     if found is None:
-        raise OperationError(f"java: java -version must name a version; got none; {_WAY_OUT}")
+        message = f"java: java -version must name a version; got none; {_WAY_OUT}"
+        raise OperationError(message)
     return int(found[1])
 
 
@@ -54,4 +56,5 @@ def require_java() -> None:
     """
     version = java_version()
     if version < OLDEST_JAVA:
-        raise OperationError(f"java: version {OLDEST_JAVA} or newer must be installed; got {version}; {_WAY_OUT}")
+        message = f"java: version {OLDEST_JAVA} or newer must be installed; got {version}; {_WAY_OUT}"
+        raise OperationError(message)

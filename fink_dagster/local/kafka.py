@@ -9,7 +9,7 @@ from __future__ import annotations
 import subprocess
 import uuid
 from base64 import urlsafe_b64encode
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -20,7 +20,11 @@ from fink_dagster.local.jars import jar_paths
 from fink_dagster.local.java import java_command
 from fink_dagster.local.ports import answers, require_free
 from fink_dagster.local.process import Server
-from fink_dagster.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fink_dagster.settings import Settings
 
 START_SECONDS = 60.0  # 6 s on an idle machine, 9 s after a crash
 STOP_SECONDS = 30.0  # a clean stop spares the next start the recovery of every segment
@@ -156,9 +160,8 @@ def _format(settings: Settings, properties: Path) -> None:
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode != 0:
         said = (done.stdout.strip().splitlines() or ["nothing"])[-1]
-        raise OperationError(
-            f"kafka: its data folder must be formatted; got {said}; remove {_folder(settings)} if empty"
-        )
+        message = f"kafka: its data folder must be formatted; got {said}; remove {_folder(settings)} if empty"
+        raise OperationError(message)
 
 
 def _cluster_id(settings: Settings) -> str | None:

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
-from pathlib import Path
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -18,9 +17,13 @@ from fink_dagster.kafka.clients import client_config
 from fink_dagster.local import dagster, hbase, kafka, process
 from fink_dagster.local.exclusion import alone
 from fink_dagster.local.jar_lock import read_lock
-from fink_dagster.local.process import Server
 from fink_dagster.local.progress import waiting
-from fink_dagster.settings import KafkaCluster, Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fink_dagster.local.process import Server
+    from fink_dagster.settings import KafkaCluster, Settings
 
 Report = Callable[[str], object]
 _ASK_SECONDS = 5.0

@@ -6,9 +6,12 @@ Every server of ours listens on loopback, so loopback is what is asked.
 from __future__ import annotations
 
 import socket
+from typing import TYPE_CHECKING
 
 from fink_dagster.errors import OperationError
-from fink_dagster.settings import Settings
+
+if TYPE_CHECKING:
+    from fink_dagster.settings import Settings
 
 LOOPBACK = "127.0.0.1"
 
@@ -45,4 +48,5 @@ def require_free(settings: Settings, server: str, *names: str) -> None:
         port = getattr(settings, name)
         if not port_is_free(port):
             way_out = f"set FINK_{name.upper()} to a free port, or end what uses {port}"
-            raise OperationError(f"{server}: port {port} must be free; got a port in use by another process; {way_out}")
+            message = f"{server}: port {port} must be free; got a port in use by another process; {way_out}"
+            raise OperationError(message)

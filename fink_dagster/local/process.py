@@ -9,15 +9,19 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 
 from fink_dagster.errors import OperationError
-from fink_dagster.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from fink_dagster.settings import Settings
 
 MARK = "FINK_SERVER"  # environment variable that tells whose descendant a process is, also when its parent is gone
 _SAME_START_SECONDS = 1.0  # psutil derives the start from the boot time, which moves when the clock is set
@@ -156,12 +160,12 @@ def wait_ready(server: Server, ready: Callable[[], bool], *, timeout_seconds: fl
     deadline = time.monotonic() + timeout_seconds
     while not ready():
         if running(server) is None:
-            raise OperationError(
-                f"{server.name}: must keep running; got its end: {last_words(server)}; read {server.log}"
-            )
+            message = f"{server.name}: must keep running; got its end: {last_words(server)}; read {server.log}"
+            raise OperationError(message)
         if time.monotonic() > deadline:
             wanted = f"must be ready within {timeout_seconds:.0f} s"
-            raise OperationError(f"{server.name}: {wanted}; got no answer; read {server.log} and try again")
+            message = f"{server.name}: {wanted}; got no answer; read {server.log} and try again"
+            raise OperationError(message)
         time.sleep(_POLL_SECONDS)
 
 

@@ -6,11 +6,14 @@ A bar on a terminal, nothing elsewhere: logs and pipes receive the one line per 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 _REFRESH_SECONDS = 0.5
 

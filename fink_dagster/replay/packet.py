@@ -84,7 +84,7 @@ def _decode(body: bytes, header: Header) -> Any:
         return fastavro.schemaless_reader(io.BytesIO(body), _parsed(header.schema_json), None)
     except CorruptData:
         raise
-    except Exception as error:  # fastavro lets out whatever damaged bytes lead to: IndexError, EOFError, ...
+    except Exception as error:  # noqa: BLE001 - fastavro lets out whatever damaged bytes lead to: IndexError, EOFError, ...
         raise CorruptData("decode", f"message: must decode with its own schema; got {type(error).__name__}") from None
 
 

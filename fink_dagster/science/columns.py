@@ -5,8 +5,12 @@ Only the passage from pandas to numpy that all science modules share; no rule of
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import pandas as pd
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def numbers(column: pd.Series) -> np.ndarray:

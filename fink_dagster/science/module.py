@@ -6,11 +6,14 @@ here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # Column types a module may add, by Spark name, and the pandas type that can hold them with nulls.
 PANDAS_TYPES = {

@@ -5,11 +5,15 @@ Fink's module of the same name (fink-science, ``ztf/nalerthist``); upper limits 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import pandas as pd
 
 from fink_dagster.science.columns import arrays, numbers
 from fink_dagster.science.module import Module, Output
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def nalerthist(magnitude: np.ndarray, history_magnitudes: list[np.ndarray]) -> np.ndarray:

@@ -6,12 +6,16 @@ A new module is one new file and one line here. How modules are run is said in `
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
 from graphlib import CycleError, TopologicalSorter
+from typing import TYPE_CHECKING
 
 from fink_dagster.errors import OperationError, UserError
 from fink_dagster.science import nalerthist, roid
-from fink_dagster.science.module import Module
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fink_dagster.science.module import Module
 
 SCIENCE_VERSION = "0.1.0"
 _MODULES = (roid.MODULE, nalerthist.MODULE)

@@ -7,12 +7,15 @@ to the Pan-STARRS source where its code has 5; the code is followed.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from fink_dagster.science.columns import arrays, numbers
 from fink_dagster.science.module import Module, Output
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 UNLIKELY, NEW, CANDIDATE, KNOWN = 0, 1, 2, 3
 STAR_SCORE = np.float32(0.76)  # as float32, which the field is: upstream compares it so

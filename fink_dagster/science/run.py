@@ -6,12 +6,15 @@ known by name here, and nothing is read or written.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from fink_dagster.science.module import PANDAS_TYPES, Module, Output
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 REASON_CHARACTERS = 300
 
@@ -40,7 +43,7 @@ def run_modules(frame: pd.DataFrame, modules: Sequence[Module]) -> tuple[pd.Data
     for module in modules:
         try:
             columns = _run(module, frame, added, lost)
-        except Exception as error:  # a module is anybody's code and may raise anything
+        except Exception as error:  # noqa: BLE001 - a module is anybody's code and may raise anything
             failed[module.name] = _reason(error)
             lost |= {output.name: module.name for output in module.outputs}
             columns = {output.name: _nulls(output, frame) for output in module.outputs}

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 NAME = "archive"
 VERSION = "brokerEndProcessTimestamp"
-"""The column that dates a row's cells: a later processing of the same alert wins, an earlier one that is put again does not."""
+"""The column that dates a row's cells: a later processing of an alert wins, an earlier one put again does not."""
 
 
 class Archive:
@@ -95,7 +95,9 @@ def archive_table(survey: Survey) -> Table:
     return main_table(survey, added)
 
 
-def _putter(address: Address, table: Table, identifier: str) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def _putter(
+    address: Address, table: Table, identifier: str
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def put(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa
 

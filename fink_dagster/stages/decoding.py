@@ -96,7 +96,9 @@ def decode_in_jvm(messages: DataFrame, survey: Survey, known: Iterable[WriterSch
         begins = F.substring(F.col("value"), 1, len(writer.header.raw)) == F.lit(writer.header.raw)
         fingerprint = F.when(begins, F.lit(writer.fingerprint)).otherwise(fingerprint)
     if alert is None:
-        return messages.withColumn("alert", from_reader(F.lit(None).cast("binary"), reader)).withColumn("writer_schema", fingerprint)
+        return messages.withColumn("alert", from_reader(F.lit(None).cast("binary"), reader)).withColumn(
+            "writer_schema", fingerprint
+        )
     decoded = messages.withColumn("alert", alert).withColumn("writer_schema", fingerprint)
     time = F.col(f"alert.{survey.night_rule.field}") - F.lit(survey.night_rule.zero)
     complete = (time >= 0) & (time < LAST_DAY)
@@ -132,7 +134,9 @@ def _header_finder(survey: Survey) -> Callable[[Iterator[pa.RecordBatch]], Itera
                         seen[header.raw] = header.schema_json
                 except CorruptData:
                     continue
-        yield pa.RecordBatch.from_arrays([pa.array(list(seen), pa.binary()), pa.array(list(seen.values()))], ["header", "schema"])
+        yield pa.RecordBatch.from_arrays(
+            [pa.array(list(seen), pa.binary()), pa.array(list(seen.values()))], ["header", "schema"]
+        )
 
     return find
 
@@ -232,11 +236,15 @@ def read_whole(body: bytes, writer: Any) -> Any:
     try:
         record = fastavro.schemaless_reader(stream, writer)
     except (EOFError, IndexError, ValueError, KeyError, TypeError, OverflowError, MemoryError, RecursionError) as error:
-        raise CorruptData("avro", f"message: its body must decode with its own schema; {type(error).__name__}") from None
+        raise CorruptData(
+            "avro", f"message: its body must decode with its own schema; {type(error).__name__}"
+        ) from None
     except fastavro.schema.SchemaParseException:
         raise CorruptData("schema", "message: its schema must be valid Avro; it is not") from None
     if stream.tell() != len(body):
-        raise CorruptData("trailing_bytes", f"message: its body must end with the record; {len(body) - stream.tell()} bytes follow")
+        raise CorruptData(
+            "trailing_bytes", f"message: its body must end with the record; {len(body) - stream.tell()} bytes follow"
+        )
     return record
 
 

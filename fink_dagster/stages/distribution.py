@@ -95,7 +95,9 @@ class Distribution:
                 ensure_topic(self._config, topic, PARTITIONS, retention_ms=RETENTION_MS)
             self._writer.open()
             self._sent = self._in_lake()
-            self._remember([sent for sent in self._writer.markers() if sent.candid not in self._sent.get(sent.filter, ())])
+            self._remember(
+                [sent for sent in self._writer.markers() if sent.candid not in self._sent.get(sent.filter, ())]
+            )
         return self._sent
 
     def _in_lake(self) -> dict[str, set[int]]:

@@ -47,7 +47,7 @@ def _runner(modules: Sequence[Module], inputs: list[str]) -> Callable[..., pd.Da
     def run(*columns: pd.Series) -> pd.DataFrame:
         frame = pd.DataFrame(dict(zip(inputs, columns, strict=True)))
         added, failed = run_modules(frame, modules)
-        added[STATUS] = [failed] * len(frame)
+        added[STATUS] = pd.Series([failed] * len(frame), index=added.index, dtype=object)
         added[ENDED] = pd.Timestamp(dt.datetime.now(dt.UTC)).tz_localize(None)
         return added
 

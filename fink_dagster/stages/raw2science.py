@@ -50,8 +50,6 @@ class Raw2Science:
 
     def process(self, rows: DataFrame, batch: Batch) -> None:
         """Write one batch of raw alerts to science_alerts, rejected and duplicates."""
-        from pyspark.sql import functions as F
-
         append = Append(NAME, batch.checkpoint, batch.number)
         lake, night = self.context.lake, self.context.night.key
         if batch.starts_over:
@@ -63,7 +61,9 @@ class Raw2Science:
         if (False, True) in there:
             lake.append("rejected", judged.where("NOT is_duplicate AND reason IS NOT NULL"), append, [night])
         if (False, False) in there:
-            lake.append("science_alerts", enriched(judged.where(F.expr("NOT is_duplicate AND reason IS NULL"))), append, [night])
+            lake.append(
+                "science_alerts", enriched(judged.where("NOT is_duplicate AND reason IS NULL")), append, [night]
+            )
 
     def close(self) -> None:
         """Nothing is held."""

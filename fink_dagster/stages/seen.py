@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from fink_dagster.lake.lake import NIGHTS
-from fink_dagster.lake.reading import of_night
+from fink_dagster.lake.reading import of_night, said_by
 from fink_dagster.local.exclusion import alone
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class SeenAlerts:
         for snapshot in reversed(table.snapshots() if table else []):
             if snapshot.snapshot_id == self._snapshot:
                 return
-            for night in str((snapshot.summary or {}).get(NIGHTS, "")).split():
+            for night in said_by(snapshot, NIGHTS).split():
                 self._by_night.pop(night, None)
         if self._snapshot is not None:
             self._by_night.clear()

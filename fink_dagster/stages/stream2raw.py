@@ -6,7 +6,7 @@ that needs them. Nothing is cut and nothing is added but where the alert came fr
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fink_dagster.errors import FinkError
 from fink_dagster.kafka.clients import spark_options, survey_client

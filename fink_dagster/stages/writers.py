@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from fink_dagster.lake.lake import Lake
-    from fink_dagster.surveys.base import Survey
+    from fink_dagster.surveys.base import Header, Survey
 
 TABLE = "writer_schemas"
 _COLUMNS = ("fingerprint", "schema", "header", "first_seen")
@@ -68,7 +68,9 @@ class KnownWriters:
         learned, widened : bool
             Whether the JVM can decode more than before; whether a table has got new columns.
         """
-        found = [self._survey.framing.header(row.header) for row in decoding.headers_in(messages, self._survey).collect()]
+        found = [
+            self._survey.framing.header(row.header) for row in decoding.headers_in(messages, self._survey).collect()
+        ]
         new = [writer for writer in map(self._readable, found) if writer is not None and self._is_new(writer)]
         if not new:
             return False, False
@@ -93,7 +95,7 @@ class KnownWriters:
             if len(self._by_header) < MAX_IN_JVM:
                 self._by_header[writer.header.raw] = writer
 
-    def _readable(self, header: decoding.Header) -> WriterSchema | None:
+    def _readable(self, header: Header) -> WriterSchema | None:
         """Return the writer of a header, or None when its fields contradict those known; Python will say so."""
         try:
             writer = WriterSchema.of(header, self._survey)

@@ -55,7 +55,9 @@ class Checkpoint:
             When the folder has lost a part: offsets without the query's own identity would be read by a new query.
         """
         if _numbers(path / "offsets") and not (path / "metadata").exists():
-            message = f"checkpoint {path.name}: must have its file 'metadata'; it is gone; restore it or remove the folder"
+            message = (
+                f"checkpoint {path.name}: must have its file 'metadata'; it is gone; restore it or remove the folder"
+            )
             raise OperationError(message)
         try:
             known = json.loads((path / _IDENTITY).read_text(encoding="utf-8"))

@@ -60,7 +60,8 @@ class NightLease:
         while not (_locked(file) and not self._jvm_lives()):
             if time.monotonic() > deadline:
                 file.close()
-                message = f"night {self._lock.parent.name}: one run may write it; {self._holder()} does; cancel that run first"
+                night = self._lock.parent.name
+                message = f"night {night}: one run may write it; {self._holder()} does; cancel that run first"
                 raise OperationError(message)
             time.sleep(_PAUSE_SECONDS)
         self._file = file

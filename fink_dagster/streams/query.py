@@ -119,7 +119,11 @@ class StageQuery:
     def _failed(self, error: BaseException) -> None:
         self._failures += 1
         self.failure = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
-        if not isinstance(error, TransientError) and "TransientError" not in str(error) and self._failures > FAILURES_ALLOWED:
+        if (
+            not isinstance(error, TransientError)
+            and "TransientError" not in str(error)
+            and self._failures > FAILURES_ALLOWED
+        ):
             message = f"{self.stage.name}: must get through its batch; failed {self._failures} times: {self.failure}"
             raise OperationError(message)
         pause = min(FIRST_PAUSE_SECONDS * 2 ** (self._failures - 1), LONGEST_PAUSE_SECONDS)

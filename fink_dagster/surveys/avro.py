@@ -64,7 +64,9 @@ class _Rebuild:
         full = name if "." in name or not namespace else f"{namespace}.{name}"
         found = full if full in self.named else name
         if found not in self.named or found in self.open:
-            raise CorruptData("schema", f"schema: {name[:60]!r} must be a type defined before it is used, not in itself")
+            raise CorruptData(
+                "schema", f"schema: {name[:60]!r} must be a type defined before it is used, not in itself"
+            )
         return self.of(self.named[found], place, namespace, depth + 1)
 
     def _complex(self, schema: dict[str, Any], place: str, namespace: str, depth: int) -> Any:
@@ -72,13 +74,20 @@ class _Rebuild:
         if kind in ("record", "error"):
             return self._record(schema, place, namespace, depth)
         if kind == "array":
-            return {"type": "array", "items": self.of(schema.get("items"), place, namespace, depth + 1)}
+            return {"type": "array", "items": self._item(schema.get("items"), place, namespace, depth)}
         if kind == "map":
             return {"type": "map", "values": self.of(schema.get("values"), place, namespace, depth + 1)}
         if kind in ("enum", "fixed"):
             keep = {"enum": "symbols", "fixed": "size"}[kind]
-            return {"type": kind, "name": place.replace(".", "_"), keep: schema.get(keep)}
+            return {"type": kind, "name": place, keep: schema.get(keep)}
         return self.of(kind, place, namespace, depth + 1)
+
+    def _item(self, schema: Any, place: str, namespace: str, depth: int) -> Any:
+        item = self.of(schema, place, namespace, depth + 1)
+        if _takes_no_bytes(item):
+            # A count of 2^40 such items would be a message of ten bytes and a decoder that never ends.
+            raise CorruptData("schema", f"schema: items of {place} must take bytes")
+        return item
 
     def _record(self, schema: dict[str, Any], place: str, namespace: str, depth: int) -> Any:
         space = str(schema.get("namespace") or str(schema.get("name", "")).rpartition(".")[0] or namespace)
@@ -94,13 +103,21 @@ class _Rebuild:
             raise CorruptData("schema", f"schema: must have at most {MAX_FIELDS} fields")
         rebuilt = [self._field(field, place, space, depth) for field in fields]
         self.open -= {full, short}
-        return {"type": "record", "name": place.replace(".", "_"), "fields": rebuilt}
+        return {"type": "record", "name": place, "fields": rebuilt}
 
     def _field(self, field: Any, place: str, namespace: str, depth: int) -> dict[str, Any]:
         if not isinstance(field, dict) or not isinstance(field.get("name"), str) or "type" not in field:
             raise CorruptData("schema", "schema: a field must have a name and a type")
         name = field["name"]
         return {"name": name, "type": self.of(field["type"], f"{place}.{name}", namespace, depth + 1)}
+
+
+def _takes_no_bytes(schema: Any) -> bool:
+    if not isinstance(schema, dict):
+        return schema == "null"
+    if schema["type"] == "record":
+        return all(_takes_no_bytes(field["type"]) for field in schema["fields"])
+    return schema["type"] == "fixed" and not schema["size"]
 
 
 def not_null(schema: Any) -> Any:

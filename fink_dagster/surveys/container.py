@@ -1,6 +1,6 @@
-"""One alert as one Avro object container file: ZTF's way of packing a message.
+r"""One alert as one Avro object container file: ZTF's way of packing a message.
 
-``Obj\\x01``, a map of metadata with the writer's schema, a sync marker of 16 bytes, then one block: count, size, body
+``Obj\x01``, a map of metadata with the writer's schema, a sync marker of 16 bytes, then one block: count, size, body
 and the same marker again (Avro specification, "Object Container Files"). A container here holds one block with one
 record and is read to its end; whatever else it holds, or lacks, is an error. No field of an alert is known here.
 """
@@ -63,11 +63,15 @@ class AvroContainer:
             raise CorruptData("truncated", f"message: block must fit {len(message)} bytes; got size {size}")
         body, end = stream.read(size), stream.read(SYNC_BYTES)
         if len(body) < size:
-            raise CorruptData("truncated", f"message: must hold a block of {size} bytes; got {len(body)} before its end")
+            raise CorruptData(
+                "truncated", f"message: must hold a block of {size} bytes; got {len(body)} before its end"
+            )
         if len(end) < SYNC_BYTES:
             raise CorruptData("truncated", f"message: a sync marker must follow its block; got {len(end)} of 16 bytes")
         if end != sync:
-            raise CorruptData("sync_marker", "message: the block must end with the container's sync marker; it does not")
+            raise CorruptData(
+                "sync_marker", "message: the block must end with the container's sync marker; it does not"
+            )
         if stream.read(1):
             raise CorruptData("trailing_bytes", "message: must end after its only block; more bytes follow")
         return _inflate(body) if header.compressed else body
@@ -88,9 +92,15 @@ class AvroContainer:
         tail = F.lit(None).cast("binary")
         for width in (4, 3, 2, 1):
             size = tail_bytes - F.lit(width + SYNC_BYTES)
-            tail = F.when(_is_varint(value, count_at + 1, width, size), value.substr(F.lit(count_at + 1 + width), tail_bytes)).otherwise(tail)
-        whole = (F.substring(value, 1, start) == F.lit(header.raw)) & (F.substring(value, count_at, 1) == F.lit(b"\x02"))
-        read = from_avro(F.when(whole, tail), _with_sync(writer), {"mode": "PERMISSIVE", "avroSchema": _with_sync(reader)})
+            tail = F.when(
+                _is_varint(value, count_at + 1, width, size), value.substr(F.lit(count_at + 1 + width), tail_bytes)
+            ).otherwise(tail)
+        whole = (F.substring(value, 1, start) == F.lit(header.raw)) & (
+            F.substring(value, count_at, 1) == F.lit(b"\x02")
+        )
+        read = from_avro(
+            F.when(whole, tail), _with_sync(writer), {"mode": "PERMISSIVE", "avroSchema": _with_sync(reader)}
+        )
         return F.when(read["sync"] == sync, read["alert"])
 
 

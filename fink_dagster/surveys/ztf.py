@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
+from typing import Any
 
 from fink_dagster.errors import UserError
-from fink_dagster.surveys.base import Cut, Night, NightRule
+from fink_dagster.surveys.base import Cut, Framing, Night, NightRule
 from fink_dagster.surveys.container import AvroContainer
 
 JD_OF_1970 = 2440587.5
+_SCHEMA = files(__package__) / "schemas" / "ztf_alert.avsc"
 _TOPIC = re.compile(r"ztf_(\d{4})(\d{2})(\d{2})_programid1")
 
 
@@ -23,15 +26,15 @@ class ZTF:
     """ZTF's public stream."""
 
     name = "ztf"
-    alert_schema = json.loads(files(__package__).joinpath("schemas/ztf_alert.avsc").read_text(encoding="utf-8"))
-    framing = AvroContainer()
+    alert_schema: Mapping[str, Any] = json.loads(_SCHEMA.read_text(encoding="utf-8"))
+    framing: Framing = AvroContainer()
     night_rule = NightRule("candidate.jd", JD_OF_1970)
     first_night = Night("2018-06-01")
     identifier = "candid"
     object_identifier = "objectId"
-    required = ("objectId", "candid", "candidate.jd", "candidate.fid", "candidate.rb", "candidate.nbad")
-    never_null = ("objectId", "candid", "candidate.jd")
-    cuts = (
+    required: Sequence[str] = ("objectId", "candid", "candidate.jd", "candidate.fid", "candidate.rb", "candidate.nbad")
+    never_null: Sequence[str] = ("objectId", "candid", "candidate.jd")
+    cuts: Sequence[Cut] = (
         Cut("nbad", "candidate.nbad", "==", 0),
         Cut("rb", "candidate.rb", ">=", 0.55),
         Cut("fid", "candidate.fid", "!=", 3),

@@ -5,22 +5,26 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from happybase import Connection
 
 from fink_dagster.errors import OperationError
 from fink_dagster.hbase.codec import decode
 from fink_dagster.hbase.connection import connect, ensure_table
 from fink_dagster.hbase.tables import Table, main_table, row_cells, schema_row
 from fink_dagster.hbase.writer import Row, count_rows, put_rows
-from fink_dagster.settings import Settings
 from fink_dagster.surveys import get_survey
 from fink_dagster.surveys.base import Night
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from happybase import Connection
+
+    from fink_dagster.settings import Settings
 
 NIGHT, NEXT = Night("2018-11-29"), Night("2018-11-30")
 ADDED = [("roid", "int"), ("is_transient", "boolean"), ("brokerIngestTimestamp", "timestamp")]

@@ -10,8 +10,8 @@ import sys
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -21,7 +21,11 @@ from fink_dagster.kafka.clients import distribution_client
 from fink_dagster.kafka.count import read_all
 from fink_dagster.kafka.topics import ensure_topic
 from fink_dagster.kafka.transactions import Outgoing, Sent, TransactionalWriter
-from fink_dagster.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from fink_dagster.settings import Settings
 
 FIRST_CANDID = 3367463101415010117
 

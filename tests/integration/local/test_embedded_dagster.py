@@ -8,8 +8,6 @@ import pytest
 from fink_dagster.errors import OperationError
 from fink_dagster.local import dagster, process
 
-pytestmark = pytest.mark.integration
-
 DEFINITIONS = """
     import subprocess
     import time

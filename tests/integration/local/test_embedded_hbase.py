@@ -4,8 +4,6 @@ from happybase import Connection
 from fink_dagster.errors import OperationError
 from fink_dagster.local import hbase, process
 
-pytestmark = [pytest.mark.integration, pytest.mark.hbase]
-
 
 @pytest.fixture(autouse=True)
 def started(settings):

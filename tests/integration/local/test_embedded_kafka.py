@@ -7,8 +7,6 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from fink_dagster.errors import OperationError
 from fink_dagster.local import kafka, process
 
-pytestmark = [pytest.mark.integration, pytest.mark.kafka]
-
 FIVE_MEGABYTES = b"x" * 5_000_000
 
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -10,6 +9,9 @@ import pytest
 from fink_dagster.filters.apply import passing
 from fink_dagster.filters.filter import Filter
 from fink_dagster.filters.registry import filters
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def _filter(name: str, predicate: Callable[..., Any], *inputs: str) -> Filter:

@@ -137,9 +137,7 @@ def test_nothing_to_send_asks_nothing_of_kafka(producers: list[FakeProducer], wr
     assert writer.send("b", []) == []
 
 
-def test_a_refused_batch_is_aborted_and_tried_again(
-    producers: list[FakeProducer], writer: TransactionalWriter
-) -> None:
+def test_a_refused_batch_is_aborted_and_tried_again(producers: list[FakeProducer], writer: TransactionalWriter) -> None:
     producers.append(FakeProducer(commit_transaction=[_error(REFUSED, txn_requires_abort=True)]))
     assert writer.send("b", [MESSAGE]) == [Sent("f", 1, "t", 2, 7)]
     assert producers[0].calls.count("abort_transaction") == 1
@@ -166,7 +164,7 @@ def test_a_commit_without_answer_is_repeated_until_it_has_one(
 def test_an_outcome_not_known_ends_the_producer_and_asks_for_a_look_at_the_markers(
     producers: list[FakeProducer], writer: TransactionalWriter
 ) -> None:
-    silent = [_error(KafkaError._TIMED_OUT, retriable=True)] * 99
+    silent: list[KafkaError | None] = [_error(KafkaError._TIMED_OUT, retriable=True)] * 99
     producers += [FakeProducer(commit_transaction=silent), FakeProducer()]
     with pytest.raises(TransientError, match="compare with the markers in markers"):
         writer.send("b", [MESSAGE])
@@ -250,5 +248,5 @@ def test_a_coordinator_that_loads_is_waited_for(producers: list[FakeProducer], w
 
 def test_a_broker_that_is_not_there_is_named(producers: list[FakeProducer], writer: TransactionalWriter) -> None:
     producers.append(FakeProducer(init_transactions=[_error(KafkaError._TIMED_OUT, retriable=True)] * 99))
-    with pytest.raises(TransientError, match="a broker must answer at 127.0.0.1:1"):
+    with pytest.raises(TransientError, match=r"a broker must answer at 127\.0\.0\.1:1"):
         writer.open()

@@ -74,7 +74,7 @@ def test_a_malformed_line_is_refused(line):
 
 @pytest.mark.usefixtures("lock_of_one_jar")
 def test_absent_jars_are_reported_with_the_way_out(settings):
-    with pytest.raises(OperationError, match="jars: the kafka jars must be in the cache; got none.*; run make setup"):
+    with pytest.raises(OperationError, match=r"jars: the kafka jars must be in the cache; got none.*; run make setup"):
         jars.jar_paths(settings, "kafka")
 
 

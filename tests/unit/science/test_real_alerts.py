@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import fastavro
 import numpy as np
@@ -13,6 +12,9 @@ import pandas as pd
 
 from fink_dagster.science.registry import modules
 from fink_dagster.science.run import run_modules
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def _value(alert: dict[str, Any], path: str) -> Any:

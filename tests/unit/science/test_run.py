@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -9,6 +8,9 @@ import pytest
 
 from fink_dagster.science.module import Module, Output
 from fink_dagster.science.run import run_modules
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def _module(name: str, function: Callable[..., Any], *, needs: tuple[str, ...] = ("x",), kind: str = "int") -> Module:

@@ -42,8 +42,8 @@ _JVM = (
     "--add-exports=java.base/jdk.internal.misc=ALL-UNNAMED",
     "--add-exports=java.security.jgss/sun.security.krb5=ALL-UNNAMED",
 )
-_MASTER_HEAP = ("-Xms64m", "-Xmx320m", "-XX:MaxDirectMemorySize=64m", "-XX:MaxMetaspaceSize=160m")
-_THRIFT_HEAP = ("-Xms32m", "-Xmx160m", "-XX:MaxDirectMemorySize=64m", "-XX:MaxMetaspaceSize=128m")
+_MASTER_HEAP = ("-Xms64m", "-Xmx400m", "-XX:MaxDirectMemorySize=64m", "-XX:MaxMetaspaceSize=160m")
+_THRIFT_HEAP = ("-Xms32m", "-Xmx224m", "-XX:MaxDirectMemorySize=64m", "-XX:MaxMetaspaceSize=128m")
 
 _LOGGING = """\
 log4j.rootLogger=WARN,out
@@ -78,6 +78,8 @@ def start(settings: Settings) -> None:
     if process.running(master(settings)) and process.running(thrift(settings)) and ready(settings):
         return
     write_configuration(settings)
+    process.stop(thrift(settings), STOP_SECONDS)
+    require_free(settings, "hbase", "hbase_port")
     try:
         _start_once(settings)
     except OperationError:
@@ -171,8 +173,6 @@ def _sizes() -> dict[str, str]:
         "hbase.regionserver.handler.count": "10",
         "hbase.regionserver.global.memstore.size": "0.35",
         "hfile.block.cache.size": "0.2",
-        "hbase.hregion.memstore.flush.size": "33554432",
-        "hbase.regionserver.hlog.blocksize": "33554432",
     }
 
 
@@ -185,10 +185,8 @@ def _configuration(settings: Settings) -> Path:
 
 
 def _start_once(settings: Settings) -> None:
-    process.stop(thrift(settings), STOP_SECONDS)
     if process.running(master(settings)) is None:
         _start_master(settings)
-    require_free(settings, "hbase", "hbase_port")
     arguments = ("start", "-p", str(settings.hbase_port), "--bind", LOOPBACK)
     process.start(
         thrift(settings), _java(settings, _THRIFT_HEAP, "org.apache.hadoop.hbase.thrift.ThriftServer", *arguments)

@@ -6,6 +6,7 @@ Every server of ours listens on loopback, so loopback is what is asked.
 from __future__ import annotations
 
 import socket
+import time
 from typing import TYPE_CHECKING
 
 from fink_dagster.errors import OperationError
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from fink_dagster.settings import Settings
 
 LOOPBACK = "127.0.0.1"
+_RELEASE_SECONDS = 5.0  # a killed JVM counts as ended before the kernel has closed its sockets
 
 
 def port_is_free(port: int) -> bool:
@@ -42,11 +44,20 @@ def require_free(settings: Settings, server: str, *names: str) -> None:
     Raises
     ------
     OperationError
-        When another process has one of them.
+        When another process has one of them, and keeps it.
     """
     for name in names:
         port = getattr(settings, name)
-        if not port_is_free(port):
+        if not _becomes_free(port):
             way_out = f"set FINK_{name.upper()} to a free port, or end what uses {port}"
             message = f"{server}: port {port} must be free; got a port in use by another process; {way_out}"
             raise OperationError(message)
+
+
+def _becomes_free(port: int) -> bool:
+    deadline = time.monotonic() + _RELEASE_SECONDS
+    while not port_is_free(port):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_RELEASE_SECONDS / 20)
+    return True

@@ -95,16 +95,29 @@ def decode_in_jvm(messages: DataFrame, survey: Survey, known: Iterable[WriterSch
         alert = column if alert is None else F.coalesce(alert, column)
         begins = F.substring(F.col("value"), 1, len(writer.header.raw)) == F.lit(writer.header.raw)
         fingerprint = F.when(begins, F.lit(writer.fingerprint)).otherwise(fingerprint)
-    if alert is None:
-        return messages.withColumn("alert", from_reader(F.lit(None).cast("binary"), reader)).withColumn(
-            "writer_schema", fingerprint
-        )
-    decoded = messages.withColumn("alert", alert).withColumn("writer_schema", fingerprint)
-    time = F.col(f"alert.{survey.night_rule.field}") - F.lit(survey.night_rule.zero)
+    alert = from_reader(F.lit(None).cast("binary"), reader) if alert is None else alert
+    # A lambda's variable is evaluated once; a column named several times would be decoded as often.
+    whole = F.transform(F.array(alert), lambda decoded: F.when(_is_complete(decoded, survey), decoded))[0]
+    decoded = messages.withColumn("alert", whole).withColumn("writer_schema", fingerprint)
+    # What was decoded is not needed as bytes any more, and would double what the batch holds in memory.
+    return decoded.withColumn("value", F.when(F.col("alert").isNull(), F.col("value")))
+
+
+def _is_complete(alert: Column, survey: Survey) -> Column:
+    """Tell whether an alert has the values it cannot be without, and a time that can be."""
+    from pyspark.sql import functions as F
+
+    time = _field(alert, survey.night_rule.field) - F.lit(survey.night_rule.zero)
     complete = (time >= 0) & (time < LAST_DAY)
     for path in survey.never_null:
-        complete = complete & F.col(f"alert.{path}").isNotNull()
-    return decoded.withColumn("alert", F.when(complete, F.col("alert")))
+        complete = complete & _field(alert, path).isNotNull()
+    return complete
+
+
+def _field(alert: Column, path: str) -> Column:
+    for name in path.split("."):
+        alert = alert[name]
+    return alert
 
 
 def from_reader(body: Column, reader: Any) -> Column:

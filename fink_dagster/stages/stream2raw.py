@@ -17,7 +17,7 @@ from fink_dagster.stages.seen import Coordinate, SeenAlerts
 from fink_dagster.stages.writers import KnownWriters
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import Column, DataFrame, Row
 
     from fink_dagster.stages.stage import Batch, NightContext
     from fink_dagster.surveys.base import NightRule
@@ -85,10 +85,12 @@ class Stream2Raw:
             messages = self.context.lake.not_in(messages, read_before, _COORDINATE, f"topic IN ({listed})")
         decoded = self._decode(messages).persist()
         try:
-            if self._learns_from(decoded, append):
+            read = self._read(decoded)
+            if self._lost(read) and self._learns_from(decoded.where("alert IS NULL"), append):
                 decoded.unpersist()
                 decoded = self._decode(messages).persist()
-            self._write(decoded, append)
+                read = self._read(decoded)
+            self._write(decoded, read, append)
         finally:
             decoded.unpersist()
 
@@ -98,27 +100,37 @@ class Stream2Raw:
     def _decode(self, messages: DataFrame) -> DataFrame:
         return decoding.decode_in_jvm(messages, self.context.survey, self.writers.in_jvm, self.writers.reader)
 
-    def _learns_from(self, decoded: DataFrame, append: Append) -> bool:
-        lost = decoded.where("alert IS NULL")
-        if lost.isEmpty():
-            return False
+    def _read(self, decoded: DataFrame) -> list[Row]:
+        """Return coordinate, night and identifier of every message; the identifier is null where there is no alert."""
+        from pyspark.sql import functions as F
+
+        survey = self.context.survey
+        night = night_column(survey.night_rule, "alert.")
+        light = decoded.select(*_COORDINATE, night.alias("night"), F.col(f"alert.{survey.identifier}").alias("id"))
+        return light.collect()
+
+    @staticmethod
+    def _lost(read: list[Row]) -> bool:
+        return any(row.id is None for row in read)
+
+    def _learns_from(self, lost: DataFrame, append: Append) -> bool:
         learned, widened = self.writers.learn(lost, append)
         if widened:
             message = "stream2raw: the tables have got new columns; every query starts again"
             raise SchemaWidened(message)
         return learned
 
-    def _write(self, decoded: DataFrame, append: Append) -> None:
+    def _write(self, decoded: DataFrame, read: list[Row], append: Append) -> None:
         """Write what the JVM decoded, and of the rest what Python makes of it."""
-        lost = decoded.where("alert IS NULL").drop("alert", "writer_schema")
-        judged = None if lost.isEmpty() else self._judge(lost).persist()
-        alerts = decoded.where("alert IS NOT NULL")
-        if judged is not None:
-            alerts = alerts.unionByName(judged.where("code IS NULL"), allowMissingColumns=True)
-        self._append_raw(alerts, append)
-        if judged is not None:
-            self._append_quarantine(judged.where("code IS NOT NULL"), append)
-            judged.unpersist()
+        if not self._lost(read):
+            self._append_raw(decoded, read, append)
+            return
+        judged = self._judge(decoded.where("alert IS NULL").drop("alert", "writer_schema")).persist()
+        saved = judged.where("code IS NULL")
+        alerts = decoded.where("alert IS NOT NULL").unionByName(saved, allowMissingColumns=True)
+        self._append_raw(alerts, [row for row in read if row.id is not None] + self._read(saved), append)
+        self._append_quarantine(judged.where("code IS NOT NULL"), append)
+        judged.unpersist()
 
     def _judge(self, lost: DataFrame) -> DataFrame:
         from pyspark.sql import functions as F
@@ -127,27 +139,25 @@ class Stream2Raw:
         judged = decoding.decode_in_python(lost, survey, reader, self.context.settings.max_message_bytes)
         return judged.withColumn("alert", decoding.from_reader(F.col("body"), reader)).drop("body")
 
-    def _append_raw(self, alerts: DataFrame, append: Append) -> None:
-        survey, lake = self.context.survey, self.context.lake
-        dated = alerts.withColumn("night", night_column(survey.night_rule, "alert."))
+    def _append_raw(self, alerts: DataFrame, rows: list[Row], append: Append) -> None:
+        lake, read = self.context.lake, [Coordinate(*row) for row in rows]
         with self.seen.exclusive():
-            if lake.appended("raw_alerts", append):
+            if not read or lake.appended("raw_alerts", append):
                 return
-            light = dated.select(*_COORDINATE, "night", f"alert.{survey.identifier}").collect()
-            read = [Coordinate(*row) for row in light]
-            duplicates = self.seen.duplicates_among(read)
-            raw = dated.select("*", "alert.*").drop("alert").join(*self._marks(duplicates))
-            if read:
-                raw = raw.fillna({"is_duplicate": False})
-                lake.append("raw_alerts", raw, append, {alert.night for alert in read})
+            dated = alerts.withColumn("night", night_column(self.context.survey.night_rule, "alert."))
+            marked = self._marked(dated.select("*", "alert.*").drop("alert"), self.seen.duplicates_among(read))
+            lake.append("raw_alerts", marked, append, {alert.night for alert in read})
             self.seen.add(read)
 
-    def _marks(self, duplicates: list[Coordinate]) -> tuple[DataFrame, list[str], str]:
+    def _marked(self, raw: DataFrame, duplicates: list[Coordinate]) -> DataFrame:
         from pyspark.sql import functions as F
 
+        if not duplicates:
+            return raw.withColumn("is_duplicate", F.lit(False))
         schema = "topic string, partition int, offset long, is_duplicate boolean"
         rows = [(alert.topic, alert.partition, alert.offset, True) for alert in duplicates]
-        return F.broadcast(self.context.spark.createDataFrame(rows, schema)), _COORDINATE, "left"
+        marks = F.broadcast(self.context.spark.createDataFrame(rows, schema))
+        return raw.join(marks, _COORDINATE, "left").fillna({"is_duplicate": False})
 
     def _append_quarantine(self, wrong: DataFrame, append: Append) -> None:
         from pyspark.sql import functions as F

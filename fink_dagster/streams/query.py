@@ -119,15 +119,21 @@ class StageQuery:
     def _failed(self, error: BaseException) -> None:
         self._failures += 1
         self.failure = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
-        if (
-            not isinstance(error, TransientError)
-            and "TransientError" not in str(error)
-            and self._failures > FAILURES_ALLOWED
-        ):
+        if _is_final(error) or (not _is_passing(error) and self._failures > FAILURES_ALLOWED):
             message = f"{self.stage.name}: must get through its batch; failed {self._failures} times: {self.failure}"
             raise OperationError(message)
         pause = min(FIRST_PAUSE_SECONDS * 2 ** (self._failures - 1), LONGEST_PAUSE_SECONDS)
         self._restart_at = time.monotonic() + pause
+
+
+def _is_passing(error: BaseException) -> bool:
+    """Tell whether a service was away; inside a Python worker the kind of an error survives in its text alone."""
+    return isinstance(error, TransientError) or TransientError.__name__ in str(error)
+
+
+def _is_final(error: BaseException) -> bool:
+    """Tell whether a restart would be wrong: another run has taken over, say, and must not be shut out in turn."""
+    return isinstance(error, OperationError) and not isinstance(error, TransientError)
 
 
 def _spark_error(query: StreamingQuery) -> BaseException:

@@ -101,7 +101,9 @@ class AvroContainer:
         read = from_avro(
             F.when(whole, tail), _with_sync(writer), {"mode": "PERMISSIVE", "avroSchema": _with_sync(reader)}
         )
-        return F.when(read["sync"] == sync, read["alert"])
+        # Written as when(read.sync == sync, read.alert), Spark would decode every alert twice; a lambda's variable is
+        # evaluated once.
+        return F.transform(F.array(read), lambda block: F.when(block["sync"] == sync, block["alert"]))[0]
 
 
 def _with_sync(schema: str) -> str:

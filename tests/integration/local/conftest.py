@@ -1,30 +1,16 @@
 """Servers of these tests alone: they are killed and restarted here, so that they cannot be the shared ones."""
 
-import socket
-from contextlib import ExitStack
-
 import psutil
 import pytest
 
 from fink_dagster.local import process
-from fink_dagster.settings import Settings
-
-
-def free_ports(count):
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+from tests.integration.conftest import settings_in
 
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory):
-    """Settings with a data folder and ports of their own; the folder's name holds a space, as users' names do."""
-    names = ("kafka_port", "kafka_controller_port", "hbase_port", "hbase_zookeeper_port", "hbase_master_port")
-    names += ("hbase_regionserver_port", "dagster_port", "code_server_port")
-    ports = dict(zip(names, free_ports(len(names)), strict=True))
-    return Settings(data=tmp_path_factory.mktemp("my data"), **ports)
+    """Settings of servers that are not started yet, in a folder whose name holds a space, as users' names do."""
+    return settings_in(tmp_path_factory.mktemp("my data"))
 
 
 @pytest.fixture

@@ -93,6 +93,7 @@ def test_a_run_is_torn_down_and_nothing_is_left_when_the_platform_stops(settings
     assert not dagster.ready(settings)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("started")
 def test_a_run_whose_code_server_was_killed_is_stopped_too(settings, code):
     launch_endless_run(settings)

@@ -56,6 +56,7 @@ def test_starting_a_healthy_hbase_again_keeps_it(settings):
     assert (process.running(hbase.master(settings)), process.running(hbase.thrift(settings))) == before
 
 
+@pytest.mark.slow
 def test_rows_survive_a_clean_stop(settings, write, read):
     write(b"stopped")
     hbase.stop(settings)

@@ -1,0 +1,43 @@
+"""What all tests share: free ports, the packets. Servers are started in ``integration/conftest.py``."""
+
+from __future__ import annotations
+
+import socket
+import tarfile
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from fink_dagster.local.samples import ensure_samples
+from fink_dagster.settings import load_settings
+
+SHARED = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "ztf"
+
+
+def free_ports(number: int) -> list[int]:
+    """Return ports nobody listens on; held until all are found, so that they differ."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+def packets_in(tarball: Path) -> list[bytes]:
+    """Return the packets of a survey tarball in its order."""
+    with tarfile.open(tarball) as tar:
+        files = [tar.extractfile(member) for member in tar]
+        return [file.read() for file in files if file is not None]
+
+
+@pytest.fixture(scope="session")
+def sample_tarball() -> Path:
+    """The newcomer's 30 packets of 2018-08-19."""
+    return ensure_samples(load_settings())
+
+
+@pytest.fixture(scope="session")
+def packets(sample_tarball: Path) -> list[bytes]:
+    """The same, as bytes."""
+    return packets_in(sample_tarball)

@@ -17,7 +17,7 @@ from fink_dagster.surveys.base import Cut, Header, Night, NightRule
 from fink_dagster.surveys.ztf import ZTF
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column
+    from pyspark.sql import Column, DataFrame
 
 SCHEMA = {
     "type": "record",
@@ -42,12 +42,16 @@ class ToyFraming:
     def body(self, message: bytes, header: Header) -> bytes:
         return message[4:]
 
-    def alert_column(self, value: Column, header: Header, writer: str, reader: str) -> Column:
+    def with_alert(
+        self, messages: DataFrame, column: str, header: Header, writer: str, reader: str
+    ) -> tuple[DataFrame, Column]:
         from pyspark.sql import functions as F
         from pyspark.sql.avro.functions import from_avro
 
+        value = F.col("value")
         body = F.when(F.substring(value, 1, 4) == F.lit(header.raw), value.substr(F.lit(5), F.length(value)))
-        return from_avro(body, writer, {"mode": "PERMISSIVE", "avroSchema": reader})
+        alert = from_avro(body, writer, {"mode": "PERMISSIVE", "avroSchema": reader})
+        return messages.withColumn(column, F.struct(alert.alias("alert"))), F.col(f"{column}.alert").isNotNull()
 
 
 class Toy:
@@ -63,7 +67,6 @@ class Toy:
     required = ("sourceId", "objectName", "mjd")
     never_null = ("sourceId", "objectName", "mjd")
     cuts = (Cut("quality", "quality", ">=", 0.5),)
-    history = ""
     topic_partitions = 2
 
     def topics(self, night: Night) -> list[str]:

@@ -86,21 +86,22 @@ def decode_in_jvm(messages: DataFrame, survey: Survey, known: Iterable[WriterSch
     """
     from pyspark.sql import functions as F
 
-    reader_json = json.dumps(reader)
-    fingerprint, alert = F.lit(None).cast("string"), None
-    for writer in known:
-        if writer.header.compressed:
-            continue
-        column = survey.framing.alert_column(F.col("value"), writer.header, json.dumps(writer.writer), reader_json)
-        alert = column if alert is None else F.coalesce(alert, column)
-        begins = F.substring(F.col("value"), 1, len(writer.header.raw)) == F.lit(writer.header.raw)
-        fingerprint = F.when(begins, F.lit(writer.fingerprint)).otherwise(fingerprint)
-    alert = from_reader(F.lit(None).cast("binary"), reader) if alert is None else alert
-    # A lambda's variable is evaluated once; a column named several times would be decoded as often.
-    whole = F.transform(F.array(alert), lambda decoded: F.when(_is_complete(decoded, survey), decoded))[0]
-    decoded = messages.withColumn("alert", whole).withColumn("writer_schema", fingerprint)
+    reader_json, columns, decoded = json.dumps(reader), messages.columns, messages
+    alert, fingerprint = from_reader(F.lit(None).cast("binary"), reader), F.lit(None).cast("string")
+    lost = F.lit(True)
+    for place, writer in enumerate(writer for writer in known if not writer.header.compressed):
+        name, written = f"_block{place}", json.dumps(writer.writer)
+        decoded, whole = survey.framing.with_alert(decoded, name, writer.header, written, reader_json)
+        # The struct is named whole here, not by its parts alone: else Spark takes it apart, and decodes for each part.
+        whole = F.col(name).isNotNull() & whole & _is_complete(F.col(f"{name}.alert"), survey)
+        whole = F.coalesce(whole, F.lit(False))
+        alert = F.when(whole, F.col(f"{name}.alert")).otherwise(alert)
+        fingerprint = F.when(whole, F.lit(writer.fingerprint)).otherwise(fingerprint)
+        lost = lost & ~whole
     # What was decoded is not needed as bytes any more, and would double what the batch holds in memory.
-    return decoded.withColumn("value", F.when(F.col("alert").isNull(), F.col("value")))
+    kept = F.when(lost, F.col("value")).alias("value")
+    others = [name for name in columns if name != "value"]
+    return decoded.select(*others, kept, alert.alias("alert"), fingerprint.alias("writer_schema"))
 
 
 def _is_complete(alert: Column, survey: Survey) -> Column:

@@ -17,7 +17,7 @@ from fink_dagster.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pyspark.sql import Column
+    from pyspark.sql import Column, DataFrame
 
 EPOCH = dt.date(1970, 1, 1)
 LAST_DAY = (dt.date(2200, 1, 1) - EPOCH).days
@@ -171,17 +171,27 @@ class Framing(Protocol):
         """Return the one record's schemaless Avro bytes, the message read to its end; raises ``CorruptData``."""
         ...
 
-    def alert_column(self, value: Column, header: Header, writer: str, reader: str) -> Column:
-        """Return a Spark expression: the decoded alert where ``value`` is whole and begins with ``header``, else null.
+    def with_alert(
+        self, messages: DataFrame, column: str, header: Header, writer: str, reader: str
+    ) -> tuple[DataFrame, Column]:
+        """Decode in the JVM the messages that begin with a header.
 
         Parameters
         ----------
-        value : Column of binary
-            The message.
+        messages : DataFrame
+            With a binary column ``value``; every column is passed through.
+        column : str
+            Name of a struct to add, whose field ``alert`` is the alert or null; other columns may be added that begin
+            with this name and an underscore.
         header : Header
             The header to recognise.
         writer, reader : str
             Avro schemas as JSON, records named alike: what was written, what is wanted.
+
+        Returns
+        -------
+        DataFrame, Column
+            The messages with the struct, and the condition under which the message was read to its end.
         """
         ...
 
@@ -207,8 +217,6 @@ class Survey(Protocol):
     """Dotted paths without a value of which an alert cannot be kept or found again."""
     cuts: Sequence[Cut]
     """Quality cuts in the order in which the first failing one gives the reason."""
-    history: str
-    """Field with the array of earlier points of the object."""
     topic_partitions: int
 
     def topics(self, night: Night) -> list[str]:

@@ -16,10 +16,12 @@ from fink_dagster.errors import CorruptData
 from fink_dagster.surveys.base import Header
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column
+    from pyspark.sql import Column, DataFrame
 
 MAGIC = b"Obj\x01"
 SYNC_BYTES = 16
+MAX_SIZE_BYTES = 4
+"""Bytes of a block's size the JVM decoder looks at: up to 128 MiB; a longer message is never decoded there."""
 MAX_HEADER_BYTES = 1_048_576
 MAX_BODY_BYTES = 8_388_608
 """Largest body after decompression; a ZTF alert has 20 to 70 kB, so a bomb ends here and an alert never does."""
@@ -76,34 +78,35 @@ class AvroContainer:
             raise CorruptData("trailing_bytes", "message: must end after its only block; more bytes follow")
         return _inflate(body) if header.compressed else body
 
-    def alert_column(self, value: Column, header: Header, writer: str, reader: str) -> Column:
-        """Return the Spark expression that decodes containers with this very header, and is null for all others.
+    def with_alert(
+        self, messages: DataFrame, column: str, header: Header, writer: str, reader: str
+    ) -> tuple[DataFrame, Column]:
+        """Add the alert of containers with this very header; it is null for all others.
 
         The sync marker after the block is decoded as a last field of the record: when the record ends anywhere else
-        than the block does, that field is not the marker, and the alert is null.
+        than the block does, that field is not the marker.
         """
         from pyspark.sql import functions as F
         from pyspark.sql.avro.functions import from_avro
 
-        start = len(header.raw)
-        sync = F.substring(value, start + 1, SYNC_BYTES)
-        count_at = start + SYNC_BYTES + 1
-        tail_bytes = F.length(value) - F.lit(start + SYNC_BYTES + 1)
-        tail = F.lit(None).cast("binary")
-        for width in (4, 3, 2, 1):
-            size = tail_bytes - F.lit(width + SYNC_BYTES)
-            tail = F.when(
-                _is_varint(value, count_at + 1, width, size), value.substr(F.lit(count_at + 1 + width), tail_bytes)
-            ).otherwise(tail)
-        whole = (F.substring(value, 1, start) == F.lit(header.raw)) & (
-            F.substring(value, count_at, 1) == F.lit(b"\x02")
+        start, frame = len(header.raw), F.col(f"{column}_frame")
+        # Each mention of the message copies all of it; so what stands around the body is cut out first, at once.
+        framed = messages.withColumns(
+            {
+                f"{column}_bytes": F.length("value"),
+                f"{column}_frame": F.substring("value", start + 1, SYNC_BYTES + 1 + MAX_SIZE_BYTES),
+                f"{column}_begins": F.substring("value", 1, start) == F.lit(header.raw),
+            }
         )
-        read = from_avro(
-            F.when(whole, tail), _with_sync(writer), {"mode": "PERMISSIVE", "avroSchema": _with_sync(reader)}
+        tail_bytes = F.col(f"{column}_bytes") - F.lit(start + SYNC_BYTES + 1)
+        width = _size_width(frame, tail_bytes)
+        whole = (
+            F.col(f"{column}_begins") & (F.substring(frame, SYNC_BYTES + 1, 1) == F.lit(b"\x02")) & width.isNotNull()
         )
-        # Written as when(read.sync == sync, read.alert), Spark would decode every alert twice; a lambda's variable is
-        # evaluated once.
-        return F.transform(F.array(read), lambda block: F.when(block["sync"] == sync, block["alert"]))[0]
+        block = F.col("value").substr(F.lit(start + SYNC_BYTES + 2) + width, tail_bytes)
+        options = {"mode": "PERMISSIVE", "avroSchema": _with_sync(reader)}
+        decoded = framed.withColumn(column, from_avro(F.when(whole, block), _with_sync(writer), options))
+        return decoded, F.col(f"{column}.sync") == F.substring(frame, 1, SYNC_BYTES)
 
 
 def _with_sync(schema: str) -> str:
@@ -112,16 +115,27 @@ def _with_sync(schema: str) -> str:
     return json.dumps({"type": "record", "name": "block", "fields": fields})
 
 
-def _is_varint(value: Column, at: int, width: int, number: Column) -> Column:
-    """Tell whether ``width`` bytes from ``at`` (counted from 1) are the zigzag varint of a number."""
+def _size_width(frame: Column, tail_bytes: Column) -> Column:
+    """Return how many bytes the block's size takes, when it is what the message's length says; else null."""
     from pyspark.sql import functions as F
 
-    zigzag = number * F.lit(2)
-    holds = (zigzag >= F.lit(0 if width == 1 else 1 << 7 * (width - 1))) & (zigzag < F.lit(1 << 7 * width))
+    width = F.lit(None).cast("int")
+    for candidate in range(1, MAX_SIZE_BYTES + 1):
+        zigzag = (tail_bytes - F.lit(candidate + SYNC_BYTES)) * F.lit(2)
+        width = F.when(_is_varint(frame, candidate, zigzag), F.lit(candidate)).otherwise(width)
+    return width
+
+
+def _is_varint(frame: Column, width: int, number: Column) -> Column:
+    """Tell whether the bytes after marker and count are a number, written with ``width`` bytes of seven bits."""
+    from pyspark.sql import functions as F
+
+    holds = (number >= F.lit(0 if width == 1 else 1 << 7 * (width - 1))) & (number < F.lit(1 << 7 * width))
     for place in range(width):
         more = 0x80 if place < width - 1 else 0
-        byte = F.shiftright(zigzag, 7 * place).bitwiseAND(F.lit(0x7F)) + F.lit(more)
-        holds = holds & (F.conv(F.hex(F.substring(value, at + place, 1)), 16, 10).cast("int") == byte)
+        byte = F.shiftright(number, 7 * place).bitwiseAND(F.lit(0x7F)) + F.lit(more)
+        stored = F.hex(F.substring(frame, SYNC_BYTES + 2 + place, 1))
+        holds = holds & (F.conv(stored, 16, 10).cast("int") == byte)
     return holds
 
 

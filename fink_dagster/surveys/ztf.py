@@ -40,7 +40,6 @@ class ZTF:
         Cut("fid", "candidate.fid", "!=", 3),
     )
     """Upstream's quality cuts and its dropping of i band (fink_filters, filter_quality_cuts; fink-broker #855)."""
-    history = "prv_candidates"
     topic_partitions = 16
     """As the survey's own topics have."""
 

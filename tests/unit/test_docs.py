@@ -1,0 +1,236 @@
+"""What the pages say is there: commands, options, targets, files, settings, tables, topics, and code that runs."""
+
+from __future__ import annotations
+
+import ast
+import re
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import typer
+
+from fink_dagster.cli import app
+from fink_dagster.filters.apply import passing
+from fink_dagster.filters.registry import filters
+from fink_dagster.hbase.tables import main_table
+from fink_dagster.lake.tables import added_columns, tables
+from fink_dagster.science.run import run_modules
+from fink_dagster.settings import CHECKOUT, KafkaCluster, Settings
+from fink_dagster.stages.decoding import merged_schema
+from fink_dagster.surveys import get_survey
+from fink_dagster.surveys.base import Night
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic.fields import FieldInfo
+
+ROOT = CHECKOUT
+DOCS = ROOT / "docs"
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+FENCED = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
+LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
+OURS = re.compile(r"(fink_dagster|assets|sensors|resources|expectations|tests|docs|bench|\.ci)/[\w./-]*")
+AT_THE_TOP = re.compile(r"[\w.-]+\.(md|toml|yaml|lock)|Makefile|LICENSE")
+CHOSEN_BY_THE_MACHINE = {
+    "data": "`.fink/` in the checkout",
+    "cache": "`fink-dagster/` in `XDG_CACHE_HOME`, else in `~/.cache`",
+}
+
+
+def fenced(page: Path, *kinds: str) -> list[str]:
+    return [textwrap.dedent(code) for _, kind, code in FENCED.findall(page.read_text()) if kind in kinds]
+
+
+def inline(page: Path) -> list[str]:
+    return INLINE.findall(FENCED.sub("", page.read_text()))
+
+
+def typed_in(page: Path) -> Iterator[list[str]]:
+    """Yield every command line of a page as words: after a prompt in a block, or between backticks in the text."""
+    lines = [line[2:] for block in fenced(page, "console") for line in block.splitlines() if line.startswith("$ ")]
+    for line in [*lines, *inline(page)]:
+        for command in line.split("&&"):
+            words = command.split()
+            while words and re.fullmatch(r"[A-Z_]+=\S*", words[0]):
+                words.pop(0)
+            if words:
+                yield [words[0].removeprefix(".venv/bin/"), *words[1:]]
+
+
+def wrong_with(command: Any, words: list[str]) -> str | None:
+    """Return what a command would refuse in some words, or None; that something is left out is no error in a text."""
+    if hasattr(command, "commands"):
+        if not words or words[0] == "--help":
+            return None
+        inner = command.commands.get(words[0])
+        return f"no command {words[0]}" if inner is None else wrong_with(inner, words[1:])
+    options = {name: item for item in command.params for name in item.opts if name.startswith("-")}
+    arguments = [item for item in command.params if not any(name.startswith("-") for name in item.opts)]
+    rest = list(words)
+    given = 0
+    while rest:
+        word = rest.pop(0)
+        if word in ("--help", "..."):
+            continue
+        if word.startswith("-"):
+            if word not in options:
+                return f"no option {word}"
+            if not options[word].is_flag and rest:
+                rest.pop(0)
+        else:
+            given += 1
+    return f"{given} arguments, it takes {len(arguments)}" if given > len(arguments) else None
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_on_a_page_exists(page):
+    group = typer.main.get_command(app)
+    found = [words for words in typed_in(page) if words[0] == "fink-dagster"]
+
+    wrong = {" ".join(words): wrong_with(group, words[1:]) for words in found}
+
+    assert {line: why for line, why in wrong.items() if why} == {}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_make_target_on_a_page_exists(page):
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    variables = set(re.findall(r"\b[A-Z]+\b", makefile))
+    words = [word for line in typed_in(page) if line[0] == "make" for word in line[1:]]
+
+    unknown = [word for word in words if word.partition("=")[0] not in (variables if "=" in word else targets)]
+
+    assert unknown == []
+
+
+def test_the_readme_names_every_command():
+    group = typer.main.get_command(app)
+    told = {words[1] for words in typed_in(ROOT / "README.md") if words[0] == "fink-dagster" and len(words) > 1}
+
+    assert told >= set(group.commands)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_on_a_page_exists(page):
+    links = [target for target in LINK.findall(page.read_text()) if "://" not in target]
+    named = [code for code in inline(page) if OURS.fullmatch(code) or AT_THE_TOP.fullmatch(code)]
+
+    absent = [target for target in links if not (page.parent / target).exists()]
+    absent += [name for name in named if not (ROOT / name).exists()]
+
+    assert absent == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_piece_of_python_can_be_read(page):
+    for code in fenced(page, "python"):
+        ast.parse(code)
+
+
+def test_every_decision_has_its_parts_and_its_number():
+    pages = sorted((DOCS / "adr").glob("*.md"))
+
+    for number, page in enumerate(pages, start=1):
+        text = page.read_text()
+        assert page.name.startswith(f"{number:04}-")
+        assert text.startswith(f"# {number}. ")
+        assert re.findall(r"^## (.*)$", text, re.MULTILINE) == ["Context", "Decision", "Consequences"], page.name
+
+
+def test_the_operator_reads_of_every_setting():
+    """The table is made from the settings; when it is not that one, put in the one this test shows."""
+    expected = "\n".join(settings_table())
+    section = (DOCS / "operator.md").read_text().partition("<!-- settings -->")[2]
+
+    assert section.partition("<!-- end of settings -->")[0].strip() == expected, expected
+
+
+def settings_table() -> Iterator[str]:
+    yield "| variable | default | meaning |"
+    yield "|---|---|---|"
+    for name, item in Settings.model_fields.items():
+        if isinstance(item.default, KafkaCluster):
+            for inner, member in KafkaCluster.model_fields.items():
+                yield _row(f"{name}__{inner}", member, f"{name.replace('_', ' ')}: {member.description}")
+        else:
+            yield _row(name, item, item.description or "")
+
+
+def _row(name: str, item: FieldInfo, meaning: str) -> str:
+    default = CHOSEN_BY_THE_MACHINE.get(name) or ("unset" if item.default is None else f"`{item.default}`")
+    return f"| `FINK_{name.upper()}` | {default} | {meaning} |"
+
+
+def test_the_operator_reads_of_every_code_of_quarantine():
+    sources = [*ROOT.glob("fink_dagster/surveys/*.py"), *ROOT.glob("fink_dagster/stages/*.py")]
+    used = {code for file in sources for code in re.findall(r'CorruptData\(\s*"([a-z_]+)"', file.read_text())}
+    section = (DOCS / "operator.md").read_text().partition("## Quarantine")[2].partition("\n## ")[0]
+
+    assert set(re.findall(r"^\| `([a-z_]+)` \|", section, re.MULTILINE)) == used | {"undecodable"}
+
+
+def test_the_data_engineer_reads_of_every_table_and_column():
+    page = (DOCS / "data-engineer.md").read_text()
+    survey = get_survey("ztf")
+    held = tables(survey)
+    alert = {field["name"] for field in survey.alert_schema["fields"]} - {survey.identifier, survey.object_identifier}
+    outputs = {column.name for column in added_columns()} - {"science_status"}
+    columns = {column.name for table in held.values() for column in table.columns} - alert - outputs
+
+    assert set(re.findall(r"^\| `(\w+)`", page.partition("\n## The account")[0], re.MULTILINE)) == set(held)
+    assert [name for name in sorted(columns) if f"`{name}`" not in page] == []
+
+
+def test_the_scientist_reads_of_every_topic_column_and_cut():
+    page = (DOCS / "scientist.md").read_text()
+    survey = get_survey("ztf")
+    wanted = [item.topic(survey.name) for item in filters()]
+    wanted += [column.name for column in added_columns()]
+    wanted += [f"{cut.field} {cut.operator} {cut.value:g}" for cut in survey.cuts]
+
+    assert [text for text in wanted if f"`{text}`" not in page] == []
+
+
+@pytest.fixture(scope="module")
+def examples() -> list[dict[str, Any]]:
+    """What the contributor's three examples define: a filter, a science module, a survey."""
+    made = []
+    for code in fenced(DOCS / "contributor.md", "python"):
+        namespace: dict[str, Any] = {"__name__": "example"}
+        exec(compile(code, "contributor.md", "exec", dont_inherit=True), namespace)
+        made.append(namespace)
+    return made
+
+
+def test_the_contributors_filter_passes_what_it_says(examples):
+    frame = pd.DataFrame({"candidate.magpsf": [16.0, 18.0, None], "candidate.ndethist": [1, 1, 1]})
+
+    assert passing(frame, [examples[0]["FILTER"]]) == ([["bright_and_new"], [], []], {})
+
+
+def test_the_contributors_module_computes_what_it_says(examples):
+    frame = pd.DataFrame(
+        {"candidate.jd": [10.0, 10.0], "prv_candidates.jd": [np.array([3.0, 7.0]), None]}, dtype=object
+    ).astype({"candidate.jd": float})
+
+    added, failed = run_modules(frame, [examples[1]["MODULE"]])
+
+    assert failed == {}
+    assert added["history_span"].tolist() == [7.0, 0.0]
+
+
+def test_the_contributors_survey_is_one(examples):
+    survey = examples[2]["Sketch"]()
+
+    assert survey.night_of_topic(survey.topics(Night("2026-03-01"))[0]) == Night("2026-03-01")
+    assert survey.night_rule.night(60000.5) == Night("2023-02-25")
+    assert "science_alerts" in tables(survey)
+    assert main_table(survey, [("roid", "int")]).name == "sketch"
+    assert merged_schema(survey, [])["fields"]

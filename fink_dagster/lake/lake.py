@@ -34,6 +34,8 @@ _PROPERTIES = {
     # Four queries, a compaction and a backfill may commit at once; each retry is cheap, a failed batch is not.
     "commit.retry.num-retries": "20",
     "write.metadata.metrics.max-inferred-column-defaults": "20",
+    # Stamps never repeat: a large dictionary only hashes each of them before it is given up.
+    "write.parquet.dict-size-bytes": "65536",
     **{f"write.metadata.metrics.column.{name}": "full" for name in ("topic", "partition", "offset", "candid", "night")},
 }
 

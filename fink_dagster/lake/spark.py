@@ -20,6 +20,7 @@ CATALOG = "fink"
 
 _JVM_OPTIONS = (
     "-XX:+ExitOnOutOfMemoryError",
+    "-XX:+UseParallelGC",
     "-Duser.timezone=UTC",
     # A damaged length inside an alert must be an error of that alert, not an allocation of 2 GiB.
     "-Dorg.apache.avro.limits.bytes.maxLength=8388608",

@@ -71,7 +71,7 @@ def merged_schema(survey: Survey, writers: Iterable[WriterSchema], known: Any = 
 
 
 def decode_in_jvm(messages: DataFrame, survey: Survey, known: Iterable[WriterSchema], reader: Any) -> DataFrame:
-    """Add ``alert`` and ``writer_schema``: the alert of every whole message with a known header, null for the others.
+    """Replace ``value`` by ``alert`` and ``writer_schema``; both are null where a message is not whole or not known.
 
     Parameters
     ----------
@@ -86,9 +86,8 @@ def decode_in_jvm(messages: DataFrame, survey: Survey, known: Iterable[WriterSch
     """
     from pyspark.sql import functions as F
 
-    reader_json, columns, decoded = json.dumps(reader), messages.columns, messages
+    reader_json, decoded = json.dumps(reader), messages
     alert, fingerprint = from_reader(F.lit(None).cast("binary"), reader), F.lit(None).cast("string")
-    lost = F.lit(True)
     for place, writer in enumerate(writer for writer in known if not writer.header.compressed):
         name, written = f"_block{place}", json.dumps(writer.writer)
         decoded, whole = survey.framing.with_alert(decoded, name, writer.header, written, reader_json)
@@ -97,11 +96,8 @@ def decode_in_jvm(messages: DataFrame, survey: Survey, known: Iterable[WriterSch
         whole = F.coalesce(whole, F.lit(False))
         alert = F.when(whole, F.col(f"{name}.alert")).otherwise(alert)
         fingerprint = F.when(whole, F.lit(writer.fingerprint)).otherwise(fingerprint)
-        lost = lost & ~whole
-    # What was decoded is not needed as bytes any more, and would double what the batch holds in memory.
-    kept = F.when(lost, F.col("value")).alias("value")
-    others = [name for name in columns if name != "value"]
-    return decoded.select(*others, kept, alert.alias("alert"), fingerprint.alias("writer_schema"))
+    others = [name for name in messages.columns if name != "value"]
+    return decoded.select(*others, alert.alias("alert"), fingerprint.alias("writer_schema"))
 
 
 def _is_complete(alert: Column, survey: Survey) -> Column:

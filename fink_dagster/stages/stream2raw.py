@@ -86,11 +86,11 @@ class Stream2Raw:
         decoded = self._decode(messages).persist()
         try:
             read = self._read(decoded)
-            if self._lost(read) and self._learns_from(decoded.where("alert IS NULL"), append):
+            if _lost(read) and self._learns_from(self._among(messages, _lost(read)), append):
                 decoded.unpersist()
                 decoded = self._decode(messages).persist()
                 read = self._read(decoded)
-            self._write(decoded, read, append)
+            self._write(messages, decoded, read, append)
         finally:
             decoded.unpersist()
 
@@ -109,9 +109,13 @@ class Stream2Raw:
         light = decoded.select(*_COORDINATE, night.alias("night"), F.col(f"alert.{survey.identifier}").alias("id"))
         return light.collect()
 
-    @staticmethod
-    def _lost(read: list[Row]) -> bool:
-        return any(row.id is None for row in read)
+    def _among(self, messages: DataFrame, rows: list[Row]) -> DataFrame:
+        """Return the messages at some coordinates, bytes and all; they are few, so the batch is read again for them."""
+        from pyspark.sql import functions as F
+
+        places = [tuple(row)[: len(_COORDINATE)] for row in rows]
+        wanted = self.context.spark.createDataFrame(places, "topic string, partition int, offset long")
+        return messages.join(F.broadcast(wanted), _COORDINATE, "left_semi")
 
     def _learns_from(self, lost: DataFrame, append: Append) -> bool:
         learned, widened = self.writers.learn(lost, append)
@@ -120,12 +124,13 @@ class Stream2Raw:
             raise SchemaWidened(message)
         return learned
 
-    def _write(self, decoded: DataFrame, read: list[Row], append: Append) -> None:
+    def _write(self, messages: DataFrame, decoded: DataFrame, read: list[Row], append: Append) -> None:
         """Write what the JVM decoded, and of the rest what Python makes of it."""
-        if not self._lost(read):
+        lost = _lost(read)
+        if not lost:
             self._append_raw(decoded, read, append)
             return
-        judged = self._judge(decoded.where("alert IS NULL").drop("alert", "writer_schema")).persist()
+        judged = self._judge(self._among(messages, lost)).persist()
         saved = judged.where("code IS NULL")
         alerts = decoded.where("alert IS NOT NULL").unionByName(saved, allowMissingColumns=True)
         self._append_raw(alerts, [row for row in read if row.id is not None] + self._read(saved), append)
@@ -167,6 +172,10 @@ class Stream2Raw:
         night = self.context.night.key
         rows = wrong.withColumn("night", F.lit(night)).withColumn("quarantined_at", F.current_timestamp())
         self.context.lake.append("quarantine", rows, append, [night])
+
+
+def _lost(read: list[Row]) -> list[Row]:
+    return [row for row in read if row.id is None]
 
 
 def messages_of(rows: DataFrame) -> DataFrame:

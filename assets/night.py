@@ -16,7 +16,7 @@ from assets.partitions import nights
 from assets.specs import key, stage_specs
 from expectations.account import account_closes, account_spec
 from fink_dagster.accounts.account import Account
-from fink_dagster.accounts.closing import close_night
+from fink_dagster.accounts.closing import close_night, open_night
 from fink_dagster.accounts.flow import Flow, Passage
 from fink_dagster.settings import load_settings
 from fink_dagster.streams.night import NightStreams
@@ -48,8 +48,12 @@ def night_assets(survey: Survey) -> dg.AssetsDefinition:
         with streams.streaming(survey, night, context.run_id) as stream:
             flow = _until_drained(context, stream)
         account = close_night(stream.lake, load_settings(), night, context.run_id)
-        yield from _materializations(survey, flow, account)
         yield account_closes(survey, account)
+        if not account.closes:
+            why = "; ".join(account.why_open)
+            message = f"night {night} ({survey.name}): its account must close; {why}; run it again"
+            raise dg.Failure(message)
+        yield from _materializations(survey, flow, account)
 
     return stream_night
 
@@ -57,12 +61,15 @@ def night_assets(survey: Survey) -> dg.AssetsDefinition:
 def _until_drained(context: dg.AssetExecutionContext, stream: NightStreams) -> Flow:
     """Watch the streams until nothing waits, nothing has come for the grace time, and the night is over."""
     drained_since: float | None = None
-    observed, observed_at, told = None, 0.0, dict[str, str]()
+    observed, observed_at, told, opened = None, 0.0, dict[str, str](), False
     for flow in flows(stream, context):
         if flow != observed and time.monotonic() - observed_at >= OBSERVE_SECONDS:
             _observe(context, stream, flow)
             observed, observed_at = flow, time.monotonic()
         told = _tell_failures(context, stream, told)
+        if not opened and not flow.drained:
+            open_night(stream.lake, stream.night, context.run_id)
+            opened = True
         over = dt.datetime.now(dt.UTC) >= stream.survey.night_rule.ends_at(stream.night)
         drained_since = (drained_since or time.monotonic()) if flow.drained and over else None
         if drained_since and time.monotonic() - drained_since >= stream.settings.drain_grace_seconds:

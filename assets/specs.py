@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from fink_dagster.filters.registry import filters
 from fink_dagster.lake.tables import tables
+from fink_dagster.stages.distribution import filters_for
 
 if TYPE_CHECKING:
     from fink_dagster.lake.tables import Table
@@ -48,7 +48,7 @@ def external_specs(survey: Survey) -> list[dg.AssetSpec]:
             owners=OWNERS,
             group_name=survey.name,
         )
-        for item in filters()
+        for item in filters_for(survey)
     ]
     source = dg.AssetSpec(
         key(survey, "survey_topic"),

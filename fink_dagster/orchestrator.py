@@ -51,7 +51,11 @@ def newest_run(settings: Settings, survey: Survey, night: Night) -> Run | None:
     """
     tags = [{"key": "dagster/partition", "value": night.key}]
     answer = _ask(settings, _RUNS, {"filter": {"tags": tags, "pipelineName": _job(survey)}})["runsOrError"]
-    runs = [_run(found) for found in answer.get("results", [])]
+    if "results" not in answer:
+        # Taken for "no run" it would launch a second one.
+        message = f"dagster: must say which runs {_job(survey)} has; {_first_line(answer.get('message', ''))}"
+        raise OperationError(message)
+    runs = [_run(found) for found in answer["results"]]
     return runs[0] if runs else None
 
 

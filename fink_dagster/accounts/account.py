@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from fink_dagster.accounts.nights import CLOSED, Offsets, state_of
-from fink_dagster.filters.registry import filters
+from fink_dagster.hbase.tables import row_key
 from fink_dagster.lake.reading import LakeReader, of_night, of_topics
-from fink_dagster.stages.distribution import COUNT, count_topic
+from fink_dagster.stages.distribution import COUNT, count_topic, filters_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -139,7 +139,7 @@ class _Books:
             rejected=_counted(row["reason"] for row in self.rejected),
             duplicates=len(self.duplicates),
             distributed=self._topics_sent(),
-            archived=_counted(row["table"] for row in self.archived) or {self.survey.name: 0},
+            archived={self.survey.name: 0, **_counted(table for table, _ in self._acknowledged())},
             closes=not open_ends,
             state=self.state.state if self.state else "unknown",
             why_open=open_ends,
@@ -179,21 +179,29 @@ class _Books:
 
     def _archive(self) -> list[str]:
         keys = {_expected_key(row, self.survey) for row in self.science}
-        held = {bytes(row["row_key"]) for row in self.archived if row["table"] == self.survey.name}
-        return [] if len(keys) == len(held) else [f"archive: {len(keys)} rows expected, {len(held)} acknowledged"]
+        held = {key for table, key in self._acknowledged() if table == self.survey.name}
+        if keys == held:
+            return []
+        return [f"archive: {len(keys - held)} rows are not acknowledged, {len(held - keys)} are of no science alert"]
+
+    def _acknowledged(self) -> set[tuple[str, bytes]]:
+        return {(row["table"], bytes(row["row_key"])) for row in self.archived}
 
     def _topics_sent(self) -> dict[str, int]:
-        known = [count_topic(self.survey.name, self.night.compact), *(f.topic(self.survey.name) for f in filters())]
+        known = [
+            count_topic(self.survey.name, self.night.compact),
+            *(f.topic(self.survey.name) for f in filters_for(self.survey)),
+        ]
         sent = Counter({(row["topic"], row[self.identifier]): 1 for row in self.distributed})
         counted = Counter(topic for topic, _ in sent)
         return {topic: counted[topic] for topic in sorted({*known, *counted})}
 
 
-def _expected_key(row: dict[str, Any], survey: Survey) -> tuple[Any, ...]:
+def _expected_key(row: dict[str, Any], survey: Survey) -> bytes:
     time: Any = row
     for name in survey.night_rule.field.split("."):
         time = time[name]
-    return row[survey.object_identifier], time, row[survey.identifier]
+    return row_key(row[survey.object_identifier], time, row[survey.identifier])
 
 
 def _rows(table: Any) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fink_dagster.accounts.account import Account, account_of
 from fink_dagster.accounts.flow import flow_of
-from fink_dagster.accounts.nights import CLOSED, change, held_by, state_of
+from fink_dagster.accounts.nights import CLOSED, OPEN, change, held_by, state_of
 from fink_dagster.errors import OperationError
 from fink_dagster.kafka.clients import survey_client
 from fink_dagster.kafka.topics import existing_topics, offsets
@@ -18,8 +18,17 @@ if TYPE_CHECKING:
     from fink_dagster.surveys.base import Night, Survey
 
 
+def open_night(lake: Lake, night: Night, run: str) -> None:
+    """Write down that a night has work to do, unless it is open already."""
+    before = state_of(lake.reader, night.key)
+    if before is None or before.state != OPEN:
+        change(lake, night.key, OPEN, run, before.offsets if before else {})
+
+
 def close_night(lake: Lake, settings: Settings, night: Night, run: str) -> Account:
-    """Make the account of a drained night and write it down as closed; a night closed like this already stays as it is.
+    """Make the account of a drained night, and when it closes write the night down as closed.
+
+    A night that was closed with the same account already is left as it is.
 
     Parameters
     ----------
@@ -35,17 +44,17 @@ def close_night(lake: Lake, settings: Settings, night: Night, run: str) -> Accou
     Raises
     ------
     OperationError
-        When the account does not close; it says where.
+        When nothing at all is stored for the night.
     """
-    survey = lake.survey
-    held = held_by(settings, lake.reader, topics_of(settings, survey, night))
+    survey, before = lake.survey, state_of(lake.reader, night.key)
+    # A topic that has expired since is remembered as it was.
+    held = {**(before.offsets if before else {}), **held_by(settings, lake.reader, topics_of(settings, survey, night))}
     account = account_of(settings, survey, night, held)
-    if account is None or not account.closes:
-        why = "; ".join(account.why_open) if account else "nothing is stored"
-        message = f"night {night} ({survey.name}): its account must close; {why}; run it again"
+    if account is None:
+        message = f"night {night} ({survey.name}): must have a topic or alerts; there is neither; replay it first"
         raise OperationError(message)
-    before = state_of(lake.reader, night.key)
-    if before is None or before.state != CLOSED or before.offsets != held or before.account != account.as_books():
+    same = before is not None and (before.state, before.offsets, before.account) == (CLOSED, held, account.as_books())
+    if account.closes and not same:
         change(lake, night.key, CLOSED, run, held, account.as_books())
     return account
 
@@ -72,4 +81,4 @@ def has_news(settings: Settings, survey: Survey, night: Night) -> bool | None:
         return True
     now = {topic: {str(p): end for p, (_, end) in offsets(survey_client(settings), topic).items()} for topic in topics}
     then = {topic: {part: ends["end"] for part, ends in parts.items()} for topic, parts in state.offsets.items()}
-    return now != then or not flow_of(reader, survey, night, waiting=0).drained
+    return any(now[topic] != then.get(topic) for topic in now) or not flow_of(reader, survey, night, waiting=0).drained

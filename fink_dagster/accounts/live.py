@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING, Any
 
 from fink_dagster.accounts.closing import topics_of
 from fink_dagster.errors import OperationError
 from fink_dagster.hbase.writer import count_rows
 from fink_dagster.kafka.clients import distribution_client, survey_client
+from fink_dagster.kafka.count import read_all
 from fink_dagster.kafka.topics import existing_topics, offsets
 from fink_dagster.stages.archive import archive_table
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from fink_dagster.accounts.account import Account
     from fink_dagster.settings import Settings
     from fink_dagster.surveys.base import Night, Survey
+
+LISTEN_SECONDS = 1.0
 
 
 def live_counts(settings: Settings, survey: Survey, night: Night, account: Account) -> dict[str, Any]:
@@ -28,16 +32,19 @@ def live_counts(settings: Settings, survey: Survey, night: Night, account: Accou
         ``survey_kafka``, ``distribution_kafka`` and ``hbase``, each with ``answers``, ``agrees`` and counts.
     """
     ends = {topic: {part: _end(of) for part, of in parts.items()} for topic, parts in account.offsets.items()}
+    survey_at, users_at = settings.survey_kafka_address, settings.distribution_kafka_address
+    hbase_at = "{}:{}".format(*settings.hbase)
     return {
-        "survey_kafka": _asked(lambda: _survey_ends(settings, survey, night), ends),
-        "distribution_kafka": _asked(lambda: _topics_there(settings, account), sorted(account.distributed)),
-        "hbase": _asked(
-            lambda: {survey.name: count_rows(settings.hbase, archive_table(survey), night)}, account.archived
-        ),
+        "survey_kafka": _asked(survey_at, lambda: _survey_ends(settings, survey, night), ends),
+        "distribution_kafka": _asked(users_at, lambda: _sent(settings, night, account), account.distributed),
+        "hbase": _asked(hbase_at, lambda: _rows(settings, survey, night), account.archived),
     }
 
 
-def _asked(ask: Callable[[], Any], expected: Any) -> dict[str, Any]:
+def _asked(address: str, ask: Callable[[], Any], expected: Any) -> dict[str, Any]:
+    """Ask a server that listens; one that does not is known to be silent at once, not after a time-out."""
+    if not any(_listens(each) for each in address.split(",")):
+        return {"answers": False, "agrees": None, "why": f"nothing listens at {address}"}
     try:
         found = ask()
     except OperationError as error:
@@ -45,14 +52,34 @@ def _asked(ask: Callable[[], Any], expected: Any) -> dict[str, Any]:
     return {"answers": True, "agrees": found == expected, "found": found}
 
 
+def _listens(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), timeout=LISTEN_SECONDS):
+            return True
+    except (OSError, ValueError):
+        return False
+
+
 def _survey_ends(settings: Settings, survey: Survey, night: Night) -> dict[str, dict[str, int]]:
     client = survey_client(settings)
     return {t: {str(p): end for p, (_, end) in offsets(client, t).items()} for t in topics_of(settings, survey, night)}
 
 
+def _sent(settings: Settings, night: Night, account: Account) -> dict[str, int]:
+    """Count a night's messages in user topics by reading them: offsets also count what marks transactions."""
+    client = distribution_client(settings)
+    there = existing_topics(client, account.distributed)
+    wanted = ("night", night.key.encode())
+    return {
+        topic: sum(wanted in (message.headers() or []) for message in read_all(client, topic)) if topic in there else 0
+        for topic in account.distributed
+    }
+
+
+def _rows(settings: Settings, survey: Survey, night: Night) -> dict[str, int]:
+    return {survey.name: count_rows(settings.hbase, archive_table(survey), night)}
+
+
 def _end(of: dict[str, int | None]) -> int:
     return 0 if of["last"] is None else of["last"] + 1
-
-
-def _topics_there(settings: Settings, account: Account) -> list[str]:
-    return sorted(existing_topics(distribution_client(settings), account.distributed))

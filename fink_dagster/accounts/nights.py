@@ -82,10 +82,10 @@ def change(lake: Lake, night: str, state: str, run: str, held: Offsets, account:
 
 
 def held_by(settings: Settings, reader: LakeReader, topics: list[str]) -> Offsets:
-    """Return what topics hold now, messages counted and not offsets.
+    """Return what topics hold or held, messages counted and not offsets.
 
-    Offsets the lake has read are messages; of the others each is asked for, because transaction markers and aborted
-    messages take offsets too.
+    Offsets the lake has read are messages, also when they have since expired; of the others each is asked for, because
+    transaction markers and aborted messages take offsets too.
 
     Raises
     ------
@@ -98,10 +98,11 @@ def held_by(settings: Settings, reader: LakeReader, topics: list[str]) -> Offset
         read = _offsets_read(reader, topic)
         held[topic] = {}
         for partition, (first, end) in sorted(offsets(client, topic).items()):
-            known = sorted(offset for offset in read.get(partition, ()) if first <= offset < end)
-            gaps = _gaps(known, first, end)
+            known = sorted(offset for offset in read.get(partition, ()) if offset < end)
+            gaps = _gaps([offset for offset in known if offset >= first], first, end)
             unread = sum(messages_in(client, topic, partition, start, stop) for start, stop in gaps)
-            held[topic][str(partition)] = {"first": first, "end": end, "messages": len(known) + unread}
+            began = min([first, *known[:1]])
+            held[topic][str(partition)] = {"first": began, "end": end, "messages": len(known) + unread}
     return held
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 NIGHT = Night("2018-08-19")
 TIMEOUT_SECONDS = 600.0
+OURS = {"catalog.db", "catalog.db-shm", "catalog.db-wal", "checkpoints", "dagster", "hbase", "kafka", "lake", "locks"}
+OURS |= {"log", "run", "tmp"}
 
 
 def demo(
@@ -64,6 +67,12 @@ def _start_from_nothing(settings: Settings) -> None:
     if others:
         held = ", ".join(others[:5])
         message = f"demo --fresh: the data folder must hold the demo's night alone; it holds {held}; set FINK_DATA"
+        raise OperationError(message)
+    strange = sorted(set(os.listdir(settings.data)) - OURS) if settings.data.exists() else []
+    if strange:
+        message = (
+            f"demo --fresh: FINK_DATA must be a folder of the platform's own; it holds {strange[0]!r}; name another"
+        )
         raise OperationError(message)
     platform.down(settings, typer.echo)
     shutil.rmtree(settings.data, ignore_errors=True)

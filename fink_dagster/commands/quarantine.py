@@ -38,7 +38,10 @@ def listed(
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
-    table = Table(*_LISTED)
+    table = Table(box=None, pad_edge=False)
+    for name in _LISTED:
+        # A coordinate is copied from here into `show`; only the text may be broken.
+        table.add_column(name, no_wrap=name != "text", overflow="fold")
     for row in sorted(rows, key=lambda row: tuple(row[name] for name in _LISTED[:4])):
         table.add_row(*(str(row[name]) for name in _LISTED))
     Console().print(table)

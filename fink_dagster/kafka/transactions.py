@@ -1,42 +1,29 @@
 """Writing alerts to user topics exactly once: one transaction per batch, with a marker of what it sent inside it.
 
-The marker topic answers, after any crash, which alerts went out; comparing a batch with it, and with what the lake
+What a marker is, and how all are read back, is ``markers``; comparing a batch with them, and with what the lake
 remembers, is the distribution stage's affair. Reasons: the classic protocol leaves the outcome of a time-out open, so a
 producer in doubt is thrown away, and the next one decides the outcome before it reads the markers.
 """
 
 from __future__ import annotations
 
-import json
-import operator
 import time
-from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from confluent_kafka import (
-    OFFSET_BEGINNING,
-    Consumer,
-    IsolationLevel,
-    KafkaError,
-    KafkaException,
-    Message,
-    Producer,
-    TopicPartition,
-)
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from tenacity import Retrying, retry_if_exception, retry_if_exception_type, stop_after_attempt, stop_after_delay
 from tenacity.wait import wait_random_exponential
 
 from fink_dagster.errors import OperationError, TransientError
 from fink_dagster.kafka.clients import ANSWER_SECONDS, answering
+from fink_dagster.kafka.markers import Sent, marks, read_markers
 from fink_dagster.kafka.topics import MAX_MESSAGE_BYTES, ensure_topic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-MARKER_BYTES = 500_000  # under the 1 MB that brokers take by default
 ATTEMPTS = 4
 PATIENCE_SECONDS = 60.0
 """How long a request may be repeated: a broker that restarts is back, and its coordinator loaded, well before."""
@@ -48,13 +35,7 @@ _PRODUCER = {
     "message.max.bytes": MAX_MESSAGE_BYTES,
     "queue.buffering.max.kbytes": 131_072,
     "compression.type": "lz4",  # every key of a topic is the same 15 kB of schema
-}
-_READER = {
-    "isolation.level": "read_committed",
-    "auto.offset.reset": "earliest",
-    "enable.auto.commit": False,
-    "enable.partition.eof": True,
-    "fetch.wait.max.ms": 50,  # the end is told by an empty answer, for which the broker waits this long
+    "partitioner": "random",  # by that one key all messages of a topic would go to one of its partitions
 }
 _FENCED = {KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH}
 _HOPELESS = {
@@ -92,17 +73,6 @@ class Outgoing:
     key: bytes
     value: bytes
     headers: Sequence[tuple[str, bytes]] = ()
-
-
-@dataclass(frozen=True)
-class Sent:
-    """Where an alert that passed a filter can be found."""
-
-    filter: str
-    candid: int
-    topic: str
-    partition: int
-    offset: int
 
 
 class _Aborted(Exception):
@@ -205,7 +175,7 @@ class TransactionalWriter:
             When the topic holds something else than markers.
         """
         self._ready()
-        return [sent for message in self._read_markers() for sent in _unmark(message)]
+        return read_markers(self._config, self._marker_topic, TRANSACTION_SECONDS)
 
     def close(self) -> None:
         """Let the producer go. An open transaction is not committed."""
@@ -235,8 +205,8 @@ class TransactionalWriter:
         try:
             producer.begin_transaction()
             sent = _produce_all(producer, outgoing)
-            marks = [Outgoing("", self._marker_topic, 0, batch.encode(), value) for value in _marks(batch, sent)]
-            _produce_all(producer, marks)
+            notes = [Outgoing("", self._marker_topic, 0, batch.encode(), value) for value in marks(batch, sent)]
+            _produce_all(producer, notes)
             self._commit(producer)
         except (KafkaException, SystemError) as error:
             raise self._failed(producer, _meaning(error), time.monotonic() - began) from None
@@ -275,41 +245,6 @@ class TransactionalWriter:
         return TransientError(
             f"kafka {self._id}: the outcome of a batch must be known; got {error.str()!r}; "
             f"compare with the markers in {self._marker_topic} and send what is missing"
-        )
-
-    def _read_markers(self) -> Iterator[Message]:
-        """Yield the committed messages up to the very end.
-
-        The end counts messages of open transactions too: what another writer committed after such a message cannot be
-        read before that transaction ends, and must not be taken for never sent.
-        """
-        with answering(self._config, f"topic {self._marker_topic!r}"):
-            end, position, since = self._end(), 0, time.monotonic()
-            with closing(Consumer({"group.id": "fink-reader", **self._config, **_READER})) as consumer:
-                consumer.assign([TopicPartition(self._marker_topic, 0, OFFSET_BEGINNING)])
-                while position < end:
-                    message = consumer.poll(1.0)
-                    if message is not None:
-                        yield from _committed(message)
-                        reached = (message.offset() or 0) + (message.error() is None)
-                        position, since = reached, (time.monotonic() if reached > position else since)
-                    if time.monotonic() - since > TRANSACTION_SECONDS + ANSWER_SECONDS:
-                        raise self._undecided(position, end)
-
-    def _end(self) -> int:
-        place = TopicPartition(self._marker_topic, 0)
-        admin = AdminClient(self._config)  # named: the answer never comes when the client is collected before it
-        asked = admin.list_offsets(
-            {place: OffsetSpec.latest()},
-            isolation_level=IsolationLevel.READ_UNCOMMITTED,
-            request_timeout=ANSWER_SECONDS,
-        )
-        return int(asked[place].result().offset)
-
-    def _undecided(self, position: int, end: int) -> TransientError:
-        return TransientError(
-            f"kafka topic {self._marker_topic}: must be readable to its end at {end}; got as far as {position}, where "
-            "another writer's transaction is still open; try again when it has ended"
         )
 
 
@@ -384,46 +319,3 @@ def _patiently(request: Any, seconds: float) -> None:
         wait=wait_random_exponential(multiplier=0.1, max=2),
         reraise=True,
     )(request, seconds)
-
-
-def _committed(message: Message) -> Iterator[Message]:
-    """Yield a message, or nothing for the event that says the end has been reached."""
-    error = message.error()
-    if error is None:
-        yield message
-    elif error.code() != KafkaError._PARTITION_EOF:
-        raise KafkaException(error)
-
-
-def _marks(batch: str, sent: Iterable[Sent]) -> Iterator[bytes]:
-    """Yield marker messages for what was sent, as many as their size asks for."""
-    frame = len(_mark(batch, []))
-    entries: list[str] = []
-    size = frame
-    for item in sent:
-        values = [item.filter, operator.index(item.candid), item.topic, item.partition, item.offset]
-        entry = json.dumps(values, separators=(",", ":"))
-        if entries and size + len(entry) + 1 > MARKER_BYTES:
-            yield _mark(batch, entries)
-            entries, size = [], frame
-        entries.append(entry)
-        size += len(entry) + 1
-    if entries:
-        yield _mark(batch, entries)
-
-
-def _mark(batch: str, entries: Iterable[str]) -> bytes:
-    return f'{{"batch":{json.dumps(batch)},"sent":[{",".join(entries)}]}}'.encode()
-
-
-def _unmark(message: Message) -> list[Sent]:
-    try:
-        return [_sent(*entry) for entry in json.loads(message.value() or b"")["sent"]]
-    except (ValueError, TypeError, KeyError):
-        where = f"kafka topic {message.topic()} offset {message.offset()}"
-        text = f"{where}: must be a marker of a batch; got something else; see who writes to this topic"
-        raise OperationError(text) from None
-
-
-def _sent(name: str, candid: int, topic: str, partition: int, offset: int) -> Sent:
-    return Sent(name, operator.index(candid), topic, operator.index(partition), operator.index(offset))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from fink_dagster.lake.reading import LakeReader, said_by
 from fink_dagster.lake.spark import CATALOG
-from fink_dagster.lake.tables import NIGHT, tables
+from fink_dagster.lake.tables import COORDINATE, NIGHT, tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -36,7 +36,6 @@ _PROPERTIES = {
     "write.metadata.metrics.max-inferred-column-defaults": "20",
     # Stamps never repeat: a large dictionary only hashes each of them before it is given up.
     "write.parquet.dict-size-bytes": "65536",
-    **{f"write.metadata.metrics.column.{name}": "full" for name in ("topic", "partition", "offset", "candid", "night")},
 }
 
 
@@ -78,7 +77,16 @@ class Lake:
         """Create the tables that are missing."""
         self.spark.sql(f"CREATE NAMESPACE IF NOT EXISTS {CATALOG}.{self.survey.name}")
         for table in tables(self.survey, alert_schema).values():
-            self.spark.sql(_create_statement(self.name(table.name), table))
+            self.spark.sql(_create_statement(self.name(table.name), table, self.survey.identifier))
+            self._add_missing_columns(table)
+
+    def _add_missing_columns(self, table: Table) -> None:
+        """Give a table that is older than its declaration the columns it lacks, such as a new module's; null so far."""
+        held = set(self.spark.table(self.name(table.name)).columns)
+        for column in table.columns:
+            if column.name not in held:
+                kind = f"{column.type} COMMENT '{_quoted(column.meaning)}'"
+                self.spark.sql(f"ALTER TABLE {self.name(table.name)} ADD COLUMN `{column.name}` {kind}")
 
     def read(self, table: str) -> DataFrame:
         """Return a table in its newest state."""
@@ -156,14 +164,14 @@ class Lake:
         return snapshots[-1].timestamp_ms + 1 if snapshots else None
 
 
-def _create_statement(name: str, table: Table) -> str:
+def _create_statement(name: str, table: Table, identifier: str) -> str:
     columns = ",\n".join(
         f"`{column.name}` {column.type} COMMENT '{_quoted(column.meaning)}'" for column in table.columns
     )
-    known = {column.name for column in table.columns}
-    properties = {
-        key: value for key, value in _PROPERTIES.items() if ".column." not in key or key.rpartition(".")[2] in known
+    bounded = {NIGHT.name, *(column.name for column in COORDINATE), identifier} & {
+        column.name for column in table.columns
     }
+    properties = {**_PROPERTIES, **{f"write.metadata.metrics.column.{column}": "full" for column in sorted(bounded)}}
     listed = ", ".join(f"'{key}'='{value}'" for key, value in properties.items())
     partitioned = f"PARTITIONED BY (`{NIGHT.name}`)" if table.partitioned else ""
     return (

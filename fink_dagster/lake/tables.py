@@ -6,11 +6,12 @@ read or written.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fink_dagster.lake.types import alert_columns, meanings
-from fink_dagster.science.registry import modules
+from fink_dagster.science.registry import modules_for
+from fink_dagster.surveys.avro import by_place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +37,6 @@ class Table:
     holds: str
     columns: tuple[Column, ...]
     partitioned: bool = True
-    properties: Mapping[str, str] = field(default_factory=dict)
 
 
 NIGHT = Column("night", "string", "observing night YYYY-MM-DD, from the alert's own time")
@@ -65,9 +65,9 @@ def identity(survey: Survey) -> tuple[Column, ...]:
     return tuple(Column(name, types[name], meanings(survey.alert_schema).get(name, "")) for name in names)
 
 
-def added_columns() -> tuple[Column, ...]:
-    """Return what raw2science adds to an alert: timestamps, versions, module outputs."""
-    outputs = (out for module in modules() for out in module.outputs)
+def added_columns(survey: Survey) -> tuple[Column, ...]:
+    """Return what raw2science adds to a survey's alert: timestamps, versions, outputs of the modules that can run."""
+    outputs = (out for module in modules_for(by_place(survey.alert_schema)) for out in module.outputs)
     return (*_ADDED, *(Column(out.name, out.type, out.meaning) for out in outputs))
 
 
@@ -149,5 +149,5 @@ def _science(survey: Survey, schema: Mapping[str, Any]) -> Table:
     return Table(
         "science_alerts",
         holds,
-        (*alert, PUBLISHER, NIGHT, *COORDINATE, _KAFKA_TIMESTAMP, _INGEST, _WRITER, *added_columns()),
+        (*alert, PUBLISHER, NIGHT, *COORDINATE, _KAFKA_TIMESTAMP, _INGEST, _WRITER, *added_columns(survey)),
     )

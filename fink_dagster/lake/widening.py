@@ -43,11 +43,13 @@ def missing_columns(
     path : tuple of str
         Where this is.
     """
-    from pyspark.sql.types import ArrayType, StructType
+    from pyspark.sql.types import ArrayType, MapType, StructType
 
     kind = not_null(alert_schema)
     if isinstance(held, ArrayType) and not isinstance(kind, str) and kind["type"] == "array":
         yield from missing_columns(kind["items"], held.elementType, (*path, "element"))
+    if isinstance(held, MapType) and not isinstance(kind, str) and kind["type"] == "map":
+        yield from missing_columns(kind["values"], held.valueType, (*path, "value"))
     if not isinstance(held, StructType):
         return
     names = set(held.fieldNames())

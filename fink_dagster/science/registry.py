@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 from graphlib import CycleError, TopologicalSorter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fink_dagster.errors import OperationError, UserError
 from fink_dagster.science import nalerthist, roid
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fink_dagster.science.module import Module
+from fink_dagster.surveys.avro import has_path
 
 SCIENCE_VERSION = "0.1.0"
 _MODULES = (roid.MODULE, nalerthist.MODULE)
@@ -29,6 +30,23 @@ def science_version() -> str:
 def modules() -> list[Module]:
     """Return all modules, each after those whose outputs it needs."""
     return in_order(_MODULES)
+
+
+def modules_for(alert_schema: Any) -> list[Module]:
+    """Return the modules that can run on a survey's alerts: those whose inputs are fields of it, or other outputs.
+
+    Parameters
+    ----------
+    alert_schema : dict
+        Avro schema as :func:`fink_dagster.surveys.avro.by_place` returns it.
+    """
+    given: set[str] = set()
+    able = []
+    for module in modules():
+        if all(path in given or has_path(alert_schema, path) for path in module.inputs):
+            able.append(module)
+            given |= {output.name for output in module.outputs}
+    return able
 
 
 def get_module(name: str) -> Module:

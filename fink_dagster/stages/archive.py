@@ -45,6 +45,7 @@ class Archive:
 
     def __init__(self, context: NightContext) -> None:
         self.context = context
+        self.troubles: dict[str, str] = {}
         self.table = archive_table(context.survey)
         self._ready = False
 
@@ -91,7 +92,7 @@ class Archive:
 
 def archive_table(survey: Survey) -> Table:
     """Return the HBase table a survey's science alerts go to."""
-    added = [(column.name, _cell_type(column.type)) for column in added_columns()]
+    added = [(column.name, _cell_type(column.type)) for column in added_columns(survey)]
     return main_table(survey, added)
 
 

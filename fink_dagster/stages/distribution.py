@@ -19,7 +19,9 @@ from fink_dagster.kafka.topics import ensure_topic
 from fink_dagster.kafka.transactions import Outgoing, TransactionalWriter
 from fink_dagster.lake.lake import Append
 from fink_dagster.lake.reading import of_night
+from fink_dagster.lake.tables import added_columns
 from fink_dagster.stages.wire import avro_schema, packed
+from fink_dagster.surveys.avro import by_place, has_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -27,8 +29,9 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
     from fink_dagster.filters.filter import Filter
-    from fink_dagster.kafka.transactions import Sent
+    from fink_dagster.kafka.markers import Sent
     from fink_dagster.stages.stage import Batch, NightContext
+    from fink_dagster.surveys.base import Survey
 
 NAME = "distribution"
 COUNT = "count"
@@ -51,7 +54,8 @@ class Distribution:
 
     def __init__(self, context: NightContext) -> None:
         self.context = context
-        self.filters = filters()
+        self.troubles: dict[str, str] = {}
+        self.filters = filters_for(context.survey)
         survey, night = context.survey.name, context.night
         self.count_topic = count_topic(survey, night.compact)
         self._config = distribution_client(context.settings)
@@ -133,18 +137,25 @@ class Distribution:
         identifier, survey = self.context.survey.identifier, self.context.survey
         counted, whole = rows.select(survey.object_identifier, identifier), rows
         keys = {COUNT: avro_schema(counted), "": avro_schema(whole)}
-        judged = rows.withColumn("_passed", passed(self.filters)).select(
+        judged = rows.withColumn("_judged", judgement(self.filters)).select(
             F.col(identifier).alias("_id"),
-            "_passed",
+            "_judged",
             packed(counted.columns, keys[COUNT]).alias("_counted"),
-            F.when(F.size("_passed") > 0, packed(whole.columns, keys[""])).alias("_alert"),
+            F.when(F.size("_judged.passed") > 0, packed(whole.columns, keys[""])).alias("_alert"),
         )
         topics = {item.name: item.topic(survey.name) for item in self.filters}
         for row in judged.toLocalIterator():
             headers = [(identifier, str(row["_id"]).encode()), ("night", self.context.night.key.encode())]
             yield Outgoing(COUNT, self.count_topic, row["_id"], keys[COUNT].encode(), bytes(row["_counted"]), headers)
-            for name in row["_passed"]:
+            self.troubles |= {f"filter {name}": why for name, why in row["_judged"]["failed"].items()}
+            for name in row["_judged"]["passed"]:
                 yield Outgoing(name, topics[name], row["_id"], keys[""].encode(), bytes(row["_alert"]), headers)
+
+
+def filters_for(survey: Survey) -> list[Filter]:
+    """Return the filters that can judge a survey's science alerts: those whose inputs are columns of them."""
+    schema, added = by_place(survey.alert_schema), {column.name for column in added_columns(survey)}
+    return [item for item in filters() if all(path in added or has_path(schema, path) for path in item.inputs)]
 
 
 def count_topic(survey: str, compact_night: str) -> str:
@@ -152,19 +163,20 @@ def count_topic(survey: str, compact_night: str) -> str:
     return f"fink_{survey}_{compact_night}"
 
 
-def passed(active: Sequence[Filter]) -> Column:
-    """Return the names of the filters an alert passes, evaluated in one Python call for all of them."""
+def judgement(active: Sequence[Filter]) -> Column:
+    """Return which filters an alert passes and which failed, evaluated in one Python call for all of them."""
     from pyspark.sql import functions as F
 
-    inputs = sorted({path for item in active for path in item.inputs})
-    return F.pandas_udf(_judge(active, inputs), "array<string>")(*(F.col(path) for path in inputs))
+    inputs = sorted({path for item in active for path in item.inputs}) or ["night"]
+    kind = "passed array<string>, failed map<string,string>"
+    return F.pandas_udf(_judge(active, inputs), kind)(*(F.col(path) for path in inputs))
 
 
-def _judge(active: Sequence[Filter], inputs: list[str]) -> Callable[..., pd.Series]:
-    def judge(*columns: pd.Series) -> pd.Series:
-        names, _ = passing(pd.DataFrame(dict(zip(inputs, columns, strict=True))), active)
-        return pd.Series(names, dtype=object)
+def _judge(active: Sequence[Filter], inputs: list[str]) -> Callable[..., pd.DataFrame]:
+    def judge(*columns: pd.Series) -> pd.DataFrame:
+        names, failed = passing(pd.DataFrame(dict(zip(inputs, columns, strict=True))), active)
+        return pd.DataFrame({"passed": names, "failed": [failed] * len(names)}, dtype=object)
 
     # Spark tells the kind of a pandas function from its annotations, which are text here.
-    judge.__annotations__ = {"columns": pd.Series, "return": pd.Series}
+    judge.__annotations__ = {"columns": pd.Series, "return": pd.DataFrame}
     return judge

@@ -33,7 +33,9 @@ def added_by_modules(alerts: DataFrame, modules: Sequence[Module]) -> DataFrame:
     kinds = [*outputs, (STATUS, "map<string,string>"), (ENDED, "timestamp")]
     schema = ", ".join(f"`{name}` {kind}" for name, kind in kinds)
     run = F.pandas_udf(_runner(modules, inputs), schema)
-    added = alerts.withColumn("_added", run(*(F.col(path) for path in inputs)))
+    # A survey no module can run on still gets status and time; some column must travel to be counted by.
+    columns = [F.col(path) for path in inputs] or [F.col("night")]
+    added = alerts.withColumn("_added", run(*columns))
     return added.select("*", "_added.*").drop("_added")
 
 
@@ -45,7 +47,7 @@ def inputs_of(modules: Sequence[Module]) -> list[str]:
 
 def _runner(modules: Sequence[Module], inputs: list[str]) -> Callable[..., pd.DataFrame]:
     def run(*columns: pd.Series) -> pd.DataFrame:
-        frame = pd.DataFrame(dict(zip(inputs, columns, strict=True)))
+        frame = pd.DataFrame(dict(zip(inputs or ["night"], columns, strict=True)))
         added, failed = run_modules(frame, modules)
         added[STATUS] = pd.Series([failed] * len(frame), index=added.index, dtype=object)
         added[ENDED] = pd.Timestamp(dt.datetime.now(dt.UTC)).tz_localize(None)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from fink_dagster import __version__
 from fink_dagster.lake.lake import Append
-from fink_dagster.science.registry import modules, science_version
+from fink_dagster.science.registry import modules_for, science_version
 from fink_dagster.stages.modules import added_by_modules
+from fink_dagster.surveys.avro import by_place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
     from fink_dagster.stages.stage import Batch, NightContext
-    from fink_dagster.surveys.base import Cut
+    from fink_dagster.surveys.base import Cut, Survey
 
 NAME = "raw2science"
 PUBLISHER = "Fink"
@@ -39,6 +40,7 @@ class Raw2Science:
 
     def __init__(self, context: NightContext) -> None:
         self.context = context
+        self.troubles: dict[str, str] = {}
 
     def source(self) -> DataFrame:
         """Return the night's raw alerts, whatever topic they came from."""
@@ -62,7 +64,10 @@ class Raw2Science:
             lake.append("rejected", judged.where("NOT is_duplicate AND reason IS NOT NULL"), append, [night])
         if (False, False) in there:
             lake.append(
-                "science_alerts", enriched(judged.where("NOT is_duplicate AND reason IS NULL")), append, [night]
+                "science_alerts",
+                enriched(judged.where("NOT is_duplicate AND reason IS NULL"), self.context.survey),
+                append,
+                [night],
             )
 
     def close(self) -> None:
@@ -88,7 +93,7 @@ def passes(cut: Cut) -> Column:
     return F.coalesce(holds & ~F.isnan(value.cast("double")), F.lit(False))
 
 
-def enriched(alerts: DataFrame) -> DataFrame:
+def enriched(alerts: DataFrame, survey: Survey) -> DataFrame:
     """Return alerts with versions, timestamps (UTC) and the outputs of every science module."""
     from pyspark.sql import functions as F
 
@@ -100,7 +105,7 @@ def enriched(alerts: DataFrame) -> DataFrame:
             "publisher": F.lit(PUBLISHER),
         }
     )
-    return added_by_modules(stamped, modules())
+    return added_by_modules(stamped, modules_for(by_place(survey.alert_schema)))
 
 
 def _outcomes(judged: DataFrame) -> DataFrame:

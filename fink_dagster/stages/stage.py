@@ -49,6 +49,8 @@ class Stage(Protocol):
     """A stage of one night."""
 
     name: str
+    troubles: dict[str, str]
+    """What is wrong without stopping the stage, such as a filter that fails, and why."""
 
     def source(self) -> DataFrame:
         """Return what the stage reads, as a stream."""

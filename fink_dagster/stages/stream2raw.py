@@ -43,6 +43,7 @@ class Stream2Raw:
 
     def __init__(self, context: NightContext) -> None:
         self.context = context
+        self.troubles: dict[str, str] = {}
         self.writers = KnownWriters(context.lake, context.survey)
         self.seen = SeenAlerts(context.lake, context.survey, context.settings.data / "locks" / context.survey.name)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from fink_dagster.accounts.flow import Flow, flow_of
@@ -15,7 +16,7 @@ from fink_dagster.stages.stage import NightContext
 from fink_dagster.stages.stream2raw import SchemaWidened, Stream2Raw
 from fink_dagster.stages.writers import KnownWriters
 from fink_dagster.streams.lease import NightLease
-from fink_dagster.streams.query import StageQuery
+from fink_dagster.streams.query import STOP_SECONDS, StageQuery
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -95,8 +96,12 @@ class NightStreams:
         return {name: query.rate() for name, query in self.queries.items()}
 
     def failures(self) -> dict[str, str]:
-        """Return why a stage is waiting to be restarted."""
-        return {name: query.failure for name, query in self.queries.items() if query.failure}
+        """Return what is wrong: stages waiting to be restarted, filters that are silent, and why."""
+        waiting = {name: query.failure for name, query in self.queries.items() if query.failure}
+        return {
+            **waiting,
+            **{what: why for query in self.queries.values() for what, why in query.stage.troubles.items()},
+        }
 
     def stop(self) -> None:
         """Stop the queries and give the lease back."""
@@ -124,8 +129,10 @@ class NightStreams:
 
     def _stop_queries(self) -> None:
         queries, self.queries = self.queries, {}
+        # One deadline for all: stopped one after the other they would outlast Dagster's patience with a cancelled run.
+        deadline = time.monotonic() + STOP_SECONDS
         for query in queries.values():
-            query.stop()
+            query.stop(deadline)
 
     def _ends(self, topic: str) -> dict[int, int]:
         return {partition: end for partition, (_, end) in offsets(survey_client(self.settings), topic).items()}

@@ -56,6 +56,7 @@ class StageQuery:
         self._query: StreamingQuery | None = None
         self._error: BaseException | None = None
         self._failures = 0
+        self._faults = 0
         self._restart_at: float | None = None
         self._rate = Rate()
 
@@ -96,11 +97,10 @@ class StageQuery:
             self._rate = Rate(progress["numInputRows"], round(progress.get("processedRowsPerSecond") or 0.0, 1))
         return self._rate
 
-    def stop(self) -> None:
-        """Let the running batch finish, stop the query, give back what the stage holds."""
+    def stop(self, deadline: float) -> None:
+        """Stop the query, its running batch let finish until a deadline (monotonic [s]), and close the stage."""
         query, self._query, self._restart_at = self._query, None, None
         if query is not None:
-            deadline = time.monotonic() + STOP_SECONDS
             while query.isActive and query.status["isTriggerActive"] and time.monotonic() < deadline:
                 time.sleep(0.1)
             query.stop()
@@ -114,15 +114,17 @@ class StageQuery:
             # Spark hands on the text of an error only; what it was decides what happens next.
             self._error = error
             raise
-        self._failures, self.failure = 0, None
+        self._failures, self._faults, self.failure = 0, 0, None
 
     def _failed(self, error: BaseException) -> None:
         self._failures += 1
+        self._faults += not _is_passing(error)
         self.failure = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
-        if _is_final(error) or (not _is_passing(error) and self._failures > FAILURES_ALLOWED):
+        if _is_final(error) or self._faults > FAILURES_ALLOWED:
             message = f"{self.stage.name}: must get through its batch; failed {self._failures} times: {self.failure}"
             raise OperationError(message)
-        pause = min(FIRST_PAUSE_SECONDS * 2 ** (self._failures - 1), LONGEST_PAUSE_SECONDS)
+        # The exponent is held: after a night without a server the power would no longer be a number.
+        pause = min(FIRST_PAUSE_SECONDS * 2 ** min(self._failures - 1, 10), LONGEST_PAUSE_SECONDS)
         self._restart_at = time.monotonic() + pause
 
 

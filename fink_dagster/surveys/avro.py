@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from fink_dagster.errors import CorruptData
@@ -20,6 +21,9 @@ WIDENS = {("int", "long"), ("float", "double"), ("int", "double")}
 MAX_FIELDS = 5000
 MAX_DEPTH = 12
 """A ZTF alert has some 200 fields three levels deep and a Rubin alert some 500; far more is an attack."""
+MAX_TEXT = 2_000_000
+"""Characters of places and symbols, expanded; a reference of three bytes may stand for a union of a megabyte."""
+_FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 
 
 def fingerprint(schema: Mapping[str, Any]) -> str:
@@ -48,10 +52,12 @@ class _Rebuild:
         self.named: dict[str, Any] = {}
         self.open: set[str] = set()
         self.fields = 0
+        self.text = 0
 
     def of(self, schema: Any, place: str, namespace: str, depth: int) -> Any:
         if depth > MAX_DEPTH:
             raise CorruptData("schema", f"schema: must be at most {MAX_DEPTH} levels deep")
+        self._count(len(place))
         if isinstance(schema, list):
             return [self.of(branch, place, namespace, depth + 1) for branch in schema]
         if isinstance(schema, str):
@@ -59,6 +65,11 @@ class _Rebuild:
         if not isinstance(schema, dict) or "type" not in schema:
             raise CorruptData("schema", "schema: must be a type name, an object with a type, or a list of those")
         return self._complex(schema, place, namespace, depth)
+
+    def _count(self, characters: int) -> None:
+        self.text += characters
+        if self.text > MAX_TEXT:
+            raise CorruptData("schema", f"schema: must have at most {MAX_TEXT} characters when it is expanded")
 
     def _named(self, name: str, place: str, namespace: str, depth: int) -> Any:
         full = name if "." in name or not namespace else f"{namespace}.{name}"
@@ -79,6 +90,7 @@ class _Rebuild:
             return {"type": "map", "values": self.of(schema.get("values"), place, namespace, depth + 1)}
         if kind in ("enum", "fixed"):
             keep = {"enum": "symbols", "fixed": "size"}[kind]
+            self._count(len(json.dumps(schema.get(keep))))
             return {"type": kind, "name": place, keep: schema.get(keep)}
         return self.of(kind, place, namespace, depth + 1)
 
@@ -102,6 +114,9 @@ class _Rebuild:
         if self.fields > MAX_FIELDS:
             raise CorruptData("schema", f"schema: must have at most {MAX_FIELDS} fields")
         rebuilt = [self._field(field, place, space, depth) for field in fields]
+        if len({field["name"].lower() for field in rebuilt}) < len(rebuilt):
+            # Spark and the lake take names that differ in case alone for one.
+            raise CorruptData("schema", f"schema: fields of {place[:60]} must differ in more than case")
         self.open -= {full, short}
         return {"type": "record", "name": place, "fields": rebuilt}
 
@@ -109,6 +124,8 @@ class _Rebuild:
         if not isinstance(field, dict) or not isinstance(field.get("name"), str) or "type" not in field:
             raise CorruptData("schema", "schema: a field must have a name and a type")
         name = field["name"]
+        if not _FIELD_NAME.fullmatch(name):
+            raise CorruptData("schema", f"schema: a field's name must be a plain word; got {name[:40]!r}")
         return {"name": name, "type": self.of(field["type"], f"{place}.{name}", namespace, depth + 1)}
 
 
@@ -145,9 +162,10 @@ def fields_of(schema: Any) -> dict[str, Any]:
 
 
 def has_path(schema: Any, path: str) -> bool:
-    """Tell whether a dotted path of fields exists in a schema made by :func:`by_place`."""
+    """Tell whether a dotted path of fields, through arrays too, exists in a schema made by :func:`by_place`."""
     name, _, rest = path.partition(".")
-    fields = fields_of(schema)
+    kind = not_null(schema)
+    fields = fields_of(kind["items"] if isinstance(kind, dict) and kind["type"] == "array" else kind)
     return name in fields and (not rest or has_path(fields[name], rest))
 
 
@@ -188,7 +206,7 @@ def merge(known: Any, writer: Any, place: str = "alert") -> Any:
     a, b = not_null(known), not_null(writer)
     wrap = (lambda kind: ["null", kind]) if isinstance(known, list) else (lambda kind: kind)
     if isinstance(a, str) or isinstance(b, str) or a["type"] != b["type"]:
-        if a == b or (b, a) in WIDENS:
+        if a == b or (_kind(b), _kind(a)) in WIDENS:
             return known
         raise CorruptData("schema_conflict", f"schema: {place} must be {_kind(a)}; got {_kind(b)}")
     if a["type"] == "array":
@@ -205,6 +223,10 @@ def _merge_fields(known: Mapping[str, Any], writer: Mapping[str, Any], place: st
         other = new.pop(field["name"], None)
         kind = field["type"] if other is None else merge(field["type"], other["type"], f"{place}.{field['name']}")
         merged.append({**field, "type": kind})
+    lower = {field["name"].lower() for field in known["fields"]}
+    for name in new:
+        if name.lower() in lower:
+            raise CorruptData("schema_conflict", f"schema: {place}.{name} must be spelt as it is known; case differs")
     return [*merged, *new.values()]
 
 

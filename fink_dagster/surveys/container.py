@@ -198,6 +198,11 @@ def _inflate(body: bytes) -> bytes:
         plain = inflater.decompress(body, MAX_BODY_BYTES)
     except zlib.error:
         raise CorruptData("codec", "message: its block must be deflated data; it cannot be inflated") from None
-    if inflater.unconsumed_tail:
+    if not inflater.eof and len(plain) >= MAX_BODY_BYTES:
         raise CorruptData("too_large", f"message: must inflate to at most {MAX_BODY_BYTES} bytes; it goes on")
+    if not inflater.eof:
+        raise CorruptData("truncated", "message: its block must inflate to an end; it breaks off")
+    # Writers that cut a zlib stream down leave part of its checksum (fastavro 3 of its 4 bytes).
+    if len(inflater.unused_data) > 4:
+        raise CorruptData("trailing_bytes", "message: its block must end with the deflated data; more bytes follow")
     return plain

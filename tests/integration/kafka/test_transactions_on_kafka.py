@@ -19,8 +19,9 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from fink_dagster.errors import OperationError, TransientError
 from fink_dagster.kafka.clients import distribution_client
 from fink_dagster.kafka.count import read_all
+from fink_dagster.kafka.markers import Sent
 from fink_dagster.kafka.topics import ensure_topic
-from fink_dagster.kafka.transactions import Outgoing, Sent, TransactionalWriter
+from fink_dagster.kafka.transactions import Outgoing, TransactionalWriter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -102,7 +103,7 @@ def test_markers_hold_all_batches_of_all_writers_to_every_digit(night: Night) ->
 def test_markers_of_a_large_batch_are_several_messages_and_complete(
     night: Night, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fink_dagster.kafka.transactions.MARKER_BYTES", 1000)
+    monkeypatch.setattr("fink_dagster.kafka.markers.MARKER_BYTES", 1000)
     writer = night.writer()
     sent = writer.send("b1", night.alerts(100))
     assert len(list(read_all(night.config, night.markers))) > 10

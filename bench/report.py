@@ -1,0 +1,144 @@
+"""What came out: medians and spread, the ratios and whether each target is met, as a table and as JSON.
+
+No path and no name of a machine is written: the file may be shown to anybody.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform as machine
+from dataclasses import dataclass
+from importlib.metadata import version
+from statistics import median
+from typing import TYPE_CHECKING, TypedDict
+
+from rich.console import Console
+from rich.table import Table
+
+from fink_dagster import __version__
+from fink_dagster.local.java import java_version
+from fink_dagster.local.platform import embedded_version
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+    from typing import Any
+
+    from fink_dagster.settings import Settings
+
+
+class Spread(TypedDict):
+    """Of some rounds."""
+
+    median: float
+    min: float
+    max: float
+
+
+@dataclass(frozen=True)
+class Target:
+    """What must be reached: a median, or its ratio to another's."""
+
+    of: str
+    to: str | None
+    at_least: float
+
+    @property
+    def name(self) -> str:
+        """What the report calls it."""
+        return f"{self.of}/{self.to}" if self.to else f"{self.of} alerts/s"
+
+    def value(self, medians: Mapping[str, float]) -> float | None:
+        """Return what was reached, or None when a part of it was not measured."""
+        parts = [name for name in (self.of, self.to) if name]
+        if any(name not in medians for name in parts):
+            return None
+        return medians[self.of] / (medians[self.to] if self.to else 1.0)
+
+
+TARGETS = (
+    Target("stream2raw", "udf_decode", 3.0),
+    Target("stream2raw", "kafka_read", 0.35),
+    Target("chain", None, 200.0),
+)
+
+
+def spread(rates: Sequence[float]) -> Spread:
+    """Return median and extremes of some rates [alerts/s]."""
+    return Spread(median=round(median(rates), 1), min=round(min(rates), 1), max=round(max(rates), 1))
+
+
+def report(rates: Mapping[str, Sequence[float]], settings: Settings, messages: int) -> dict[str, Any]:
+    """Return what is written: a key per measure, the ratios, and what one must know to compare two reports.
+
+    Parameters
+    ----------
+    rates : mapping
+        Measure -> alerts per second, one a round.
+    settings : Settings
+        What the streams ran with.
+    messages : int
+        How many each round took in.
+    """
+    spreads = {name: spread(values) for name, values in rates.items()}
+    medians = {name: values["median"] for name, values in spreads.items()}
+    ratios = {
+        target.name: round(value, 3) for target in TARGETS if target.to and (value := target.value(medians)) is not None
+    }
+    return {
+        **{name: {"alerts_per_s": values} for name, values in spreads.items()},
+        "ratios": ratios,
+        "messages": messages,
+        "rounds": max(map(len, rates.values())),
+        "cores": len(os.sched_getaffinity(0)),
+        "settings": {
+            name: getattr(settings, name)
+            for name in ("spark_master", "spark_driver_memory", "max_offsets_per_trigger", "trigger_seconds")
+        },
+        "versions": _versions(),
+    }
+
+
+def write(found: Mapping[str, Any], path: Path) -> None:
+    """Write the report, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    partial.replace(path)
+
+
+def show(found: Mapping[str, Any]) -> None:
+    """Print the report as two tables, targets with what was reached."""
+    console = Console()
+    measured = {name: value["alerts_per_s"] for name, value in found.items() if _is_measure(value)}
+    rates = Table(title=f"{found['messages']} messages, {found['rounds']} rounds", title_justify="left")
+    for heading in ("alerts/s", *Spread.__annotations__):
+        rates.add_column(heading, justify="left" if heading == "alerts/s" else "right")
+    for name, values in measured.items():
+        rates.add_row(name, *(f"{values[key]:,.0f}" for key in Spread.__annotations__))
+    console.print(rates)
+    targets = Table("target", "at least", "reached", "")
+    for target in TARGETS:
+        value = target.value({name: values["median"] for name, values in measured.items()})
+        if value is not None:
+            met = "[green]met[/]" if value >= target.at_least else "[red]missed[/]"
+            targets.add_row(target.name, f"{target.at_least:g}", f"{value:.3g}", met)
+    if targets.row_count:
+        console.print(targets)
+
+
+def _is_measure(value: object) -> bool:
+    return isinstance(value, dict) and "alerts_per_s" in value
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "fink-dagster": __version__,
+        "python": machine.python_version(),
+        "java": str(java_version()),
+        "pyspark": version("pyspark"),
+        "fastavro": version("fastavro"),
+        "kafka": embedded_version("kafka_2.13"),
+        "hbase": embedded_version("hbase-thrift"),
+    }

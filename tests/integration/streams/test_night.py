@@ -1,0 +1,174 @@
+"""A real night through Kafka, Spark, Iceberg, Kafka and HBase, and what its account says."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import fastavro
+import pytest
+from confluent_kafka import Producer
+
+from fink_dagster.accounts.account import Account, account_of
+from fink_dagster.accounts.closing import has_news
+from fink_dagster.accounts.live import live_counts
+from fink_dagster.kafka.clients import distribution_client, survey_client
+from fink_dagster.kafka.count import read_all
+from fink_dagster.kafka.topics import ensure_topic, offsets
+from fink_dagster.local import kafka
+from fink_dagster.replay.replay import replay
+from fink_dagster.replay.sources import open_source
+from fink_dagster.settings import KafkaCluster
+from fink_dagster.surveys import get_survey
+from fink_dagster.surveys.base import Night
+from tests.conftest import SHARED
+from tests.integration.conftest import settings_in
+from tests.integration.streams.conftest import snapshots, stream_until_closed
+from tests.packets import with_new_field
+from tests.toy import Toy, toy_message, ztf_named
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pyspark.sql import SparkSession
+
+    from fink_dagster.settings import Settings
+
+Closed = Callable[..., Account]
+SAMPLE_NIGHT = Night("2018-08-19")
+
+
+def produce(settings: Settings, topic: str, messages: list[bytes]) -> None:
+    """Send messages as the survey would."""
+    config = survey_client(settings)
+    ensure_topic(config, topic, 2)
+    producer = Producer({**config, "message.max.bytes": 10_000_000})
+    for message in messages:
+        producer.produce(topic, message)
+    assert producer.flush(30) == 0
+
+
+def test_the_sample_night_closes_and_a_second_time_changes_nothing(
+    closed: Closed, spark: SparkSession, settings: Settings, sample_tarball: Path
+) -> None:
+    survey = get_survey("ztf")
+    replay(settings, survey, open_source(sample_tarball))
+    account = closed(SAMPLE_NIGHT)
+    assert account.closes, account.why_open
+    assert (account.received, account.raw, account.science, account.rejected) == (30, 30, 20, {"rb": 10})
+    assert account.duplicates == 0
+    assert account.distributed["fink_ztf_20180819"] == 20
+    assert account.archived == {"ztf": 20}
+    assert has_news(settings, survey, SAMPLE_NIGHT) is False
+    live = live_counts(settings, survey, SAMPLE_NIGHT, account)
+    assert all(said["agrees"] for said in live.values()), live
+
+    before = snapshots(spark, settings, survey)
+    assert replay(settings, survey, open_source(sample_tarball)).sent == 0
+    assert closed(SAMPLE_NIGHT).as_books() == account.as_books()
+    assert snapshots(spark, settings, survey) == before
+
+    messages = list(read_all(distribution_client(settings), "fink_ztf_20180819"))
+    read = [fastavro.schemaless_reader(io.BytesIO(m.value()), json.loads(m.key())) for m in messages]
+    assert len({alert["candid"] for alert in read}) == len(read) == 20
+
+
+def test_late_and_repeated_messages_are_taken_and_the_night_closes_again(
+    closed: Closed, settings: Settings, packets: list[bytes]
+) -> None:
+    survey = ztf_named("late")
+    topic = "ztf_20180819_programid1"
+    survey.topics = lambda night: [f"late_{topic}"]  # type: ignore[method-assign]
+    produce(settings, f"late_{topic}", packets[:5])
+    assert closed(SAMPLE_NIGHT, survey).raw == 5
+    produce(
+        settings, f"late_{topic}", [packets[0], b"noise", with_new_field(packets[6], "novelty", 1.5), *packets[7:9]]
+    )
+    assert has_news(settings, survey, SAMPLE_NIGHT)
+    account = closed(SAMPLE_NIGHT, survey)
+    assert account.closes, account.why_open
+    assert (account.received, account.raw, account.duplicates) == (10, 9, 1)
+    assert account.quarantined == {"not_a_container": 1}
+
+
+def test_a_made_up_survey_needs_no_change_outside_surveys(closed: Closed, settings: Settings) -> None:
+    night = Night("2023-02-25")
+    alerts = [toy_message(sourceId=2**60 + place, mjd=60000.6 + place / 10) for place in range(4)]
+    poor = toy_message(sourceId=1, mjd=60000.7, quality=0.1)
+    other_night = toy_message(sourceId=2, mjd=60003.0)
+    produce(settings, "toy-20230225", [*alerts, alerts[0], poor, other_night, b"junk"])
+    account = closed(night, Toy())
+    assert account.closes, account.why_open
+    assert (account.received, account.raw, account.science) == (8, 6, 4)
+    assert (account.duplicates, account.rejected) == (1, {"quality": 1})
+    assert account.quarantined == {"not_toy": 1}
+    assert account.other_nights == {"2023-02-27": 1}
+    assert account.archived == {"toy": 4}
+
+
+def test_nothing_is_written_to_the_surveys_kafka(
+    spark: SparkSession, settings: Settings, tmp_path: Path, packets: list[bytes]
+) -> None:
+    theirs = settings_in(tmp_path / "survey")
+    kafka.start(theirs)
+    try:
+        survey = ztf_named("two")
+        produce(theirs, "ztf_20180819_programid1", packets[:6])
+        before = _everything(theirs)
+        both = settings.model_copy(update={"survey_kafka": KafkaCluster(address=theirs.embedded_kafka_address)})
+        account = stream_until_closed(spark, both, survey, SAMPLE_NIGHT)
+        assert account.closes, account.why_open
+        assert account.received == 6
+        assert _everything(theirs) == before
+        assert account.distributed["fink_two_20180819"] == account.science > 0
+    finally:
+        kafka.stop(theirs)
+
+
+def _everything(settings: Settings) -> dict[str, object]:
+    from confluent_kafka.admin import AdminClient
+
+    config = survey_client(settings)
+    admin = AdminClient(config)
+    return {topic: offsets(config, topic) for topic in admin.list_topics(timeout=10).topics}
+
+
+if SHARED.exists():
+
+    def test_a_whole_public_night_closes_with_291_science_and_208_rejected(closed: Closed, settings: Settings) -> None:
+        replay(settings, get_survey("ztf"), open_source(SHARED / "ztf_public_20181129.tar.gz"))
+        account = closed(Night("2018-11-29"))
+        assert account.closes, account.why_open
+        assert (account.received, account.science, sum(account.rejected.values())) == (499, 291, 208)
+        assert account.distributed["fink_sso_ztf_candidates_ztf"] == 98
+        assert account.distributed["fink_ztf_20181129"] == 291
+
+    def test_all_archives_and_the_damaged_packets_in_one_topic_close(closed: Closed, settings: Settings) -> None:
+        survey, topic = ztf_named("mixed"), "ztf_20200101_programid1"
+        sources = [*sorted(SHARED.glob("*.tar.gz")), SHARED / "damaged"]
+        for source in sources:
+            replay(settings, survey, open_source(source), topic=topic)
+        first = closed(Night("2020-01-01"), survey)
+        assert first.closes, first.why_open
+        assert (first.received, first.raw) == (610, 50)
+        assert first.quarantined == {"truncated": 7}
+        assert first.other_nights == {"2018-08-19": 30, "2018-11-29": 499, "2023-10-12": 24}
+        later = closed(Night("2023-10-12"), survey)
+        assert later.closes, later.why_open
+        assert (later.received, later.raw, later.from_other_topics) == (0, 24, {topic: 24})
+        assert later.science == 19
+
+
+def test_no_night_is_no_news(settings: Settings) -> None:
+    assert has_news(settings, get_survey("ztf"), Night("2019-03-03")) is None
+    assert account_of(settings, get_survey("ztf"), Night("2019-03-03")) is None
+
+
+@pytest.mark.parametrize("text", ["2018-8-19", "20180819", "2018-02-30", "../x"])
+def test_a_night_is_a_date(text: str) -> None:
+    from fink_dagster.errors import UserError
+
+    with pytest.raises(UserError, match="must be a date as YYYY-MM-DD"):
+        Night.parse(text)

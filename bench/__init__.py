@@ -1,1 +1,1 @@
-"""The benchmark: how many alerts a second a machine takes in, the original's way and ours. No test, not in the wheel."""
+"""The benchmark: how many alerts a second a machine takes in, the original's way and ours. No test."""

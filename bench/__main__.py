@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +11,7 @@ import typer
 
 from bench.measures import MEASURES, Task
 from bench.messages import messages, source, templates
-from bench.report import report, show, write
+from bench.report import cores, report, show, write
 from bench.servers import servers
 from fink_dagster.errors import FinkError, UserError
 from fink_dagster.kafka.clients import survey_client
@@ -35,6 +36,7 @@ WARM_UP_NIGHT = Night("2024-05-06")
 WARM_UP_MESSAGES = 500
 """Enough for the JVM to compile what it runs most, and for Python's workers to be there."""
 RESULT = CHECKOUT / "bench" / "results" / "latest.json"
+_NAMES = ",".join(MEASURES)
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -43,7 +45,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def bench(
     number: Annotated[int, typer.Option("--messages", min=1, help="Messages each round takes in.")] = 20_000,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of each measure, after a warm-up.")] = 3,
-    only: Annotated[str, typer.Option(help="Names, joined by commas, of the measures to take.")] = ",".join(MEASURES),
+    only: Annotated[str, typer.Option(help=f"Some of {_NAMES}, joined by commas.", show_default="all")] = _NAMES,
     out: Annotated[Path, typer.Option(help="Where the JSON report goes.", show_default=False)] = RESULT,
 ) -> None:
     """Measure how many alerts a second this machine takes in, and compare with the original's way.
@@ -55,6 +57,9 @@ def bench(
     """
     names = _chosen(only)
     settings = load_settings()
+    load = os.getloadavg()[0]
+    if load > cores() / 4:
+        typer.echo(f"bench: the machine must be idle; its load is {load:.1f} already; expect figures that are too low")
     ensure_jars(settings, typer.echo)
     with servers(settings) as (own, spark):
         _fill(own, number)
@@ -65,7 +70,7 @@ def bench(
             typer.echo(f"{task.name}: {rate:,.0f} alerts/s")
             if task.night == NIGHT:
                 rates[name].append(rate)
-        found = report(rates, own, number)
+        found = report(rates, own, number, load)
     write(found, out)
     show(found)
     typer.echo(f"written to {out.name}; a missed target is a result, not an error")
@@ -76,7 +81,7 @@ def _chosen(only: str) -> list[str]:
     unknown = [name for name in names if name not in MEASURES]
     if unknown or not names:
         got = unknown[0][:40] if unknown else ""
-        message = f"bench: --only must name some of {', '.join(MEASURES)}; got {got!r}; see python -m bench --help"
+        message = f"bench: --only must name some of {_NAMES}; got {got!r}; see python -m bench --help"
         raise UserError(message)
     return [name for name in MEASURES if name in names]
 

@@ -92,7 +92,7 @@ def kafka_read(task: Task) -> float:
 
 
 def udf_decode(task: Task) -> float:
-    """Decode as fink-broker's ``bin/ztf/stream2raw.py`` does: a Python UDF, fastavro on the whole container, Parquet."""
+    """Decode as fink-broker's ``bin/ztf/stream2raw.py`` does: a Python UDF, fastavro on whole containers, Parquet."""
     from pyspark.sql import functions as F
 
     folder = task.settings.data / "udf" / task.name

@@ -69,7 +69,7 @@ def spread(rates: Sequence[float]) -> Spread:
     return Spread(median=round(median(rates), 1), min=round(min(rates), 1), max=round(max(rates), 1))
 
 
-def report(rates: Mapping[str, Sequence[float]], settings: Settings, messages: int) -> dict[str, Any]:
+def report(rates: Mapping[str, Sequence[float]], settings: Settings, messages: int, load: float) -> dict[str, Any]:
     """Return what is written: a key per measure, the ratios, and what one must know to compare two reports.
 
     Parameters
@@ -80,6 +80,8 @@ def report(rates: Mapping[str, Sequence[float]], settings: Settings, messages: i
         What the streams ran with.
     messages : int
         How many each round took in.
+    load : float
+        Processes that wanted a core before anything was started, averaged over a minute.
     """
     spreads = {name: spread(values) for name, values in rates.items()}
     medians = {name: values["median"] for name, values in spreads.items()}
@@ -91,13 +93,19 @@ def report(rates: Mapping[str, Sequence[float]], settings: Settings, messages: i
         "ratios": ratios,
         "messages": messages,
         "rounds": max(map(len, rates.values())),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": cores(),
+        "load_before": round(load, 2),
         "settings": {
             name: getattr(settings, name)
             for name in ("spark_master", "spark_driver_memory", "max_offsets_per_trigger", "trigger_seconds")
         },
         "versions": _versions(),
     }
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 def write(found: Mapping[str, Any], path: Path) -> None:

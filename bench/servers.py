@@ -60,15 +60,21 @@ def servers(settings: Settings) -> Iterator[tuple[Settings, SparkSession]]:
     settings.data.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="bench-", dir=settings.data))
     own = _apart(settings, folder)
+    spark = None
     before = signal.signal(signal.SIGTERM, _end)
-    with ExitStack() as stack:
-        stack.callback(signal.signal, signal.SIGTERM, before)
-        stack.callback(_remove, own)
+    try:
         with waiting("starting Kafka, HBase and Spark"):
             platform.start_servers(own)
             spark = session(own, "fink-bench")
-        stack.callback(spark.stop)
+        # PySpark puts its own handler here, which asks a session that may be ending.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         yield own, spark
+    finally:
+        # A second Ctrl-C from an impatient hand would leave servers behind that nobody knows of.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _remove(own, spark)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, before)
 
 
 def _apart(settings: Settings, folder: Path) -> Settings:
@@ -87,14 +93,12 @@ def _free_ports(number: int) -> list[int]:
         return [each.getsockname()[1] for each in sockets]
 
 
-def _remove(settings: Settings) -> None:
-    # A second Ctrl-C from an impatient hand would leave servers behind that nobody knows of.
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        platform.down(settings, lambda _: None)
-    finally:
-        shutil.rmtree(settings.data, ignore_errors=True)
-        signal.signal(signal.SIGINT, before)
+def _remove(settings: Settings, spark: SparkSession | None) -> None:
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, settings.data, ignore_errors=True)
+        stack.callback(platform.down, settings, lambda _: None)
+        if spark is not None:
+            spark.stop()
 
 
 def _end(number: int, _frame: FrameType | None) -> None:

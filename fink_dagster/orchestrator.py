@@ -119,6 +119,9 @@ def _ask(settings: Settings, query: str, variables: dict[str, Any]) -> dict[str,
         raise TransientError(message) from None
     finally:
         connection.close()
+    if not isinstance(answer, dict) or not {"data", "errors"} & answer.keys():
+        message = f"dagster: a webserver must listen at 127.0.0.1:{settings.dagster_port}; something else does; end it"
+        raise OperationError(message)
     if "errors" in answer:
         message = f"dagster: must understand the question; {_first_line(answer['errors'][0]['message'])}"
         raise OperationError(message)

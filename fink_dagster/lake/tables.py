@@ -71,6 +71,13 @@ def added_columns(survey: Survey) -> tuple[Column, ...]:
     return (*_ADDED, *(Column(out.name, out.type, out.meaning) for out in outputs))
 
 
+def platform_columns(survey: Survey) -> frozenset[str]:
+    """Return the names the platform gives columns beside the alert's own, which no writer may give a field."""
+    own = (NIGHT, *COORDINATE, *_QUARANTINE, _INGEST, _WRITER, _DUPLICATE, *added_columns(survey))
+    declared = {field["name"] for field in survey.alert_schema["fields"]}
+    return frozenset(column.name for column in own) - declared
+
+
 def tables(survey: Survey, alert_schema: Mapping[str, Any] | None = None) -> dict[str, Table]:
     """Return a survey's tables by name.
 
@@ -115,6 +122,7 @@ _ARCHIVED = (
     Column("table", "string", "HBase table"),
     Column("row_key", "binary", "row key"),
 )
+_DUPLICATE = Column("is_duplicate", "boolean", "its identifier was already in the night, at another coordinate")
 _SCHEMAS = (
     Column("fingerprint", "string", "SHA-256 of types, field order and union order"),
     Column("schema", "string", "the schema as found, JSON"),
@@ -134,9 +142,8 @@ def _raw(survey: Survey, schema: Mapping[str, Any]) -> Table:
     alert = tuple(
         Column(name, kind, meanings(survey.alert_schema).get(name, "")) for name, kind in alert_columns(schema).items()
     )
-    duplicate = Column("is_duplicate", "boolean", "its identifier was already in the night, at another coordinate")
     holds = "every alert read, whole, with where it came from"
-    return Table("raw_alerts", holds, (*alert, NIGHT, *COORDINATE, _KAFKA_TIMESTAMP, _INGEST, _WRITER, duplicate))
+    return Table("raw_alerts", holds, (*alert, NIGHT, *COORDINATE, _KAFKA_TIMESTAMP, _INGEST, _WRITER, _DUPLICATE))
 
 
 def _science(survey: Survey, schema: Mapping[str, Any]) -> Table:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import fastavro
 
 from fink_dagster.errors import CorruptData
+from fink_dagster.lake.tables import platform_columns
 from fink_dagster.surveys import avro
 from fink_dagster.surveys.base import LAST_DAY, Header
 
@@ -50,6 +51,11 @@ class WriterSchema:
             ``schema`` when it is none, ``other_survey`` when it is not this survey's.
         """
         writer = avro.by_place(header.schema)
+        taken = sorted(avro.fields_of(writer).keys() & platform_columns(survey))
+        if taken:
+            raise CorruptData(
+                "reserved_name", f"message: {taken[0]!r} must not be a field; the platform has a column so named"
+            )
         missing = [path for path in survey.required if not avro.has_path(writer, path)]
         if missing:
             raise CorruptData("other_survey", f"message: an alert of {survey.name} must have {', '.join(missing)}")

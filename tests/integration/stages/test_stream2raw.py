@@ -179,3 +179,13 @@ def test_the_forced_photometry_of_newer_alerts_is_kept(
     stage(context).process(batch_of([encoded(schema, record)]), Batch(0, "c"))
     (row,) = rows(context, "raw_alerts")
     assert (row["fp_hists"][0]["jd"], row["fp_hists"][0]["fid"]) == (2458000.5, 1)
+
+
+def test_a_field_named_like_a_column_of_ours_is_quarantined(
+    context: NightContext, batch_of: BatchOf, packets: list[bytes]
+) -> None:
+    schema, record = decoded(packets[0])
+    schema["fields"].append({"name": "topic", "type": "string"})
+    stage(context).process(batch_of([encoded(schema, {**record, "topic": "x"})]), Batch(0, "c"))
+    (row,) = rows(context, "quarantine")
+    assert row["code"] == "reserved_name"

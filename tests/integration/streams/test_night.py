@@ -145,6 +145,7 @@ if SHARED.exists():
         assert account.distributed["fink_sso_ztf_candidates_ztf"] == 98
         assert account.distributed["fink_ztf_20181129"] == 291
 
+    @pytest.mark.slow
     def test_all_archives_and_the_damaged_packets_in_one_topic_close(closed: Closed, settings: Settings) -> None:
         survey, topic = ztf_named("mixed"), "ztf_20200101_programid1"
         sources = [*sorted(SHARED.glob("*.tar.gz")), SHARED / "damaged"]

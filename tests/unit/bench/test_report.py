@@ -1,0 +1,54 @@
+"""What the benchmark writes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench.__main__ import _chosen
+from bench.report import report, show, write
+from fink_dagster.errors import UserError
+from fink_dagster.settings import Settings
+
+RATES = {
+    "kafka_read": [1000.0, 1200, 900],
+    "udf_decode": [100.0] * 3,
+    "stream2raw": [310.0, 400, 290],
+    "chain": [150.0],
+}
+
+
+def test_each_measure_has_median_and_extremes(tmp_path: Path) -> None:
+    write(report(RATES, Settings(data=tmp_path), 20, 0.0), tmp_path / "new" / "latest.json")
+    found = json.loads((tmp_path / "new" / "latest.json").read_text())
+    assert found["stream2raw"] == {"alerts_per_s": {"median": 310.0, "min": 290.0, "max": 400.0}}
+    assert found["ratios"] == {"stream2raw/udf_decode": 3.1, "stream2raw/kafka_read": 0.31}
+
+
+def test_what_was_not_measured_has_no_ratio(tmp_path: Path) -> None:
+    found = report({"stream2raw": [10.0]}, Settings(data=tmp_path), 20, 0.0)
+    assert found["ratios"] == {}
+    assert "chain" not in found
+
+
+def test_no_path_is_written(tmp_path: Path) -> None:
+    assert "/" not in json.dumps(report(RATES, Settings(data=tmp_path), 20, 0.0)).replace("stream2raw/", "")
+
+
+def test_each_target_is_shown_as_met_or_missed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    show(report(RATES, Settings(data=tmp_path), 20, 0.0))
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    verdicts = {line[1]: line[-2] for line in lines if "met" in line or "missed" in line}
+    assert verdicts == {"stream2raw/udf_decode": "met", "stream2raw/kafka_read": "missed", "chain": "missed"}
+
+
+def test_measures_keep_their_order_whatever_is_asked() -> None:
+    assert _chosen("chain, kafka_read") == ["kafka_read", "chain"]
+
+
+@pytest.mark.parametrize("only", ["", "kafka", "chain,x"])
+def test_an_unknown_measure_is_refused(only: str) -> None:
+    with pytest.raises(UserError, match="kafka_read,udf_decode,stream2raw,chain"):
+        _chosen(only)

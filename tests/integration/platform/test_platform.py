@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from fink_dagster.local import hbase
 from tests.conftest import SHARED
+from tests.packets import changed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,22 +54,34 @@ def test_a_run_killed_in_the_middle_loses_nothing_and_doubles_nothing(
     assert all(said["agrees"] for said in account["live"].values()), account["live"]
 
 
+@pytest.fixture
+def next_night(tmp_path: Path, packets: list[bytes]) -> Path:
+    """The sample's packets a day later, as a folder."""
+
+    def later(record: dict[str, Any]) -> None:
+        record["candidate"]["jd"] += 1
+
+    for place, packet in enumerate(packets):
+        (tmp_path / f"{place}.avro").write_bytes(changed(packet, later))
+    return tmp_path
+
+
 def test_without_hbase_the_other_stages_go_on_and_the_night_closes_when_it_is_back(
-    commands: Commands, night: tuple[str, int, int], sample_tarball: Path
+    commands: Commands, night: tuple[str, int, int], next_night: Path
 ) -> None:
     hbase.stop(commands.settings)
-    commands.run("replay", str(sample_tarball))
-    said = commands.run("night", "2018-08-19", "--timeout", "60", code=1)
+    commands.run("replay", str(next_night))
+    said = commands.run("night", "2018-08-20", "--timeout", "60", code=1)
     assert "hbase does not answer" in said
-    account, deadline = commands.account("2018-08-19"), time.monotonic() + 240
-    while account["distributed"].get("fink_ztf_20180819") != 20 and time.monotonic() < deadline:
+    account, deadline = commands.account("2018-08-20"), time.monotonic() + 240
+    while account["distributed"].get("fink_ztf_20180820") != 20 and time.monotonic() < deadline:
         time.sleep(2)
-        account = commands.account("2018-08-19")
-    assert (account["science"], account["distributed"]["fink_ztf_20180819"]) == (20, 20)
+        account = commands.account("2018-08-20")
+    assert (account["science"], account["distributed"]["fink_ztf_20180820"]) == (20, 20)
     assert (account["archived"], account["closes"]) == ({"ztf": 0}, False)
     hbase.start(commands.settings)
-    commands.run("night", "2018-08-19")
-    account = commands.account("2018-08-19")
+    commands.run("night", "2018-08-20")
+    account = commands.account("2018-08-20")
     assert account["closes"], account["why_open"]
     assert account["archived"] == {"ztf": 20}
 
@@ -88,7 +101,7 @@ def test_no_such_night_is_one_sentence(commands: Commands, night: tuple[str, int
 
 def test_every_night_is_listed(commands: Commands, night: tuple[str, int, int]) -> None:
     accounts = json.loads(commands.run("account", "--all", "--json"))
-    assert {account["night"] for account in accounts} <= {night[0], "2018-08-19"}
+    assert {account["night"] for account in accounts} <= {night[0], "2018-08-20"}
     assert accounts
     assert all(account["closes"] for account in accounts)
 

@@ -1,0 +1,62 @@
+"""The asset graph as operators see it: a change of keys, lineage or partitions is meant, or it is a mistake."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import dagster as dg
+
+from fink_dagster.definitions import build_definitions
+from fink_dagster.settings import CHECKOUT
+
+LINEAGE = {
+    "ztf/survey_topic": [],
+    "ztf/raw_alerts": ["ztf/survey_topic"],
+    "ztf/science_alerts": ["ztf/raw_alerts"],
+    "ztf/distributed": ["ztf/science_alerts"],
+    "ztf/archived": ["ztf/science_alerts"],
+    "ztf/hbase/ztf": ["ztf/archived"],
+    "ztf/topics/fink_sso_fink_candidates_ztf": ["ztf/distributed"],
+    "ztf/topics/fink_sso_ztf_candidates_ztf": ["ztf/distributed"],
+    "ztf/topics/fink_ztf_night": ["ztf/distributed"],
+}
+STAGES = {"ztf/raw_alerts", "ztf/science_alerts", "ztf/distributed", "ztf/archived"}
+
+
+def graph() -> dg.Definitions:
+    made = build_definitions()
+    dg.Definitions.validate_loadable(made)
+    return made
+
+
+def test_the_lineage_is_the_way_of_an_alert() -> None:
+    nodes = graph().resolve_asset_graph()
+    found = {
+        key.to_user_string(): sorted(parent.to_user_string() for parent in nodes.get(key).parent_keys)
+        for key in nodes.get_all_asset_keys()
+    }
+    assert found == LINEAGE
+
+
+def test_stages_are_partitioned_by_night_owned_and_described_and_the_rest_is_external() -> None:
+    nodes = graph().resolve_asset_graph()
+    for key in nodes.get_all_asset_keys():
+        node, name = nodes.get(key), key.to_user_string()
+        assert node.description, name
+        assert node.is_materializable == (name in STAGES), name
+        if name in STAGES:
+            assert node.owners, name
+            assert node.metadata["dagster/column_schema"].columns, name
+            assert "2018-08-19" in node.partitions_def.get_partition_keys()
+
+
+def test_a_run_of_a_night_is_in_one_process() -> None:
+    job = graph().resolve_job_def("ztf_night")
+    assert job.executor_def.name == "in_process"
+
+
+def test_the_definitions_load_in_a_fresh_interpreter() -> None:
+    command = [sys.executable, "-c", "import fink_dagster.definitions as d; print(len(d.defs.assets))"]
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr

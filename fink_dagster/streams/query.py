@@ -22,6 +22,7 @@ FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 30.0
 FAILURES_ALLOWED = 5
 """In a row, for reasons other than an absent service; then the run ends, and the next one has a fresh JVM."""
+_AWAY = (TransientError.__name__, "kafka.common.errors.TimeoutException", "kafka.common.errors.DisconnectException")
 STOP_SECONDS = 20.0
 """A batch that is being written is let finish; more than the slowest batch takes, less than Dagster's patience."""
 
@@ -129,8 +130,8 @@ class StageQuery:
 
 
 def _is_passing(error: BaseException) -> bool:
-    """Tell whether a service was away; inside a Python worker the kind of an error survives in its text alone."""
-    return isinstance(error, TransientError) or TransientError.__name__ in str(error)
+    """Tell whether a service was away; of an error in a Python worker or of Spark's own only the text is left."""
+    return isinstance(error, TransientError) or any(sign in str(error) for sign in _AWAY)
 
 
 def _is_final(error: BaseException) -> bool:

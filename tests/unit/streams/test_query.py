@@ -162,11 +162,18 @@ def test_an_absent_service_never_ends_a_query(query: StageQuery, stage: FakeStag
     assert query.failure == str(AWAY)
 
 
-def test_an_absent_service_named_in_a_worker_s_text_alone_is_one_too(
-    query: StageQuery, stage: FakeStage, clock: Clock
+@pytest.mark.parametrize(
+    "text",
+    [
+        "PythonException: fink_dagster.errors.TransientError: hbase: must answer",
+        "org.apache.kafka.common.errors.TimeoutException: Timed out waiting for a node assignment",
+    ],
+)
+def test_an_absent_service_named_in_a_text_alone_is_one_too(
+    query: StageQuery, stage: FakeStage, clock: Clock, text: str
 ) -> None:
     for _ in range(FAILURES_ALLOWED + 3):
-        _fails(query, stage, RuntimeError("PythonException: fink_dagster.errors.TransientError: hbase: must answer"))
+        _fails(query, stage, RuntimeError(text))
         _back_after(query, stage, clock)
 
 

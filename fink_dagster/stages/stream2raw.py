@@ -6,6 +6,7 @@ that needs them. Nothing is cut and nothing is added but where the alert came fr
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING
 
 from fink_dagster.errors import FinkError
@@ -188,7 +189,8 @@ def messages_of(rows: DataFrame) -> DataFrame:
         F.col("timestamp").alias("kafka_timestamp"),
         "headers",
         "value",
-        F.current_timestamp().alias("brokerIngestTimestamp"),
+        # A value, not the current time: messages that are read again to be judged in Python came with the others.
+        F.lit(dt.datetime.now(dt.UTC)).alias("brokerIngestTimestamp"),
     )
 
 

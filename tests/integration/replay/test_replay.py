@@ -180,6 +180,8 @@ def test_a_stopped_replay_sends_nothing_more_and_the_next_completes_it(
 @pytest.mark.parametrize("attempt", range(5))
 def test_ctrl_c_ends_a_replay_as_itself(settings: Settings, make: Make, night: Night, attempt: int):
     """Caught inside a callback of librdkafka, it became a SystemError more often than not."""
+    # Started in the background of a shell, the tests have inherited that Ctrl-C is ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     source = make([alert(night, candid) for candid in range(400)])
     reported = threading.Event()
     main = threading.main_thread().ident or 0
@@ -193,6 +195,7 @@ def test_ctrl_c_ends_a_replay_as_itself(settings: Settings, make: Make, night: N
     with pytest.raises(KeyboardInterrupt):
         replay(settings, ZTF, source, rate=200 + attempt, report=lambda _: reported.set())
     presser.join()
+    signal.signal(signal.SIGINT, before)
 
 
 def test_a_source_that_breaks_off_leaves_what_was_sent(settings: Settings, make: Make, night: Night, topic: str):

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 NIGHT = Night("2024-05-05")
 WARM_UP_NIGHT = Night("2024-05-06")
-WARM_UP_MESSAGES = 500
+WARM_UP_MESSAGES = 4_000
 """Enough for the JVM to compile what it runs most, and for Python's workers to be there."""
 RESULT = CHECKOUT / "bench" / "results" / "latest.json"
 _NAMES = ",".join(MEASURES)

@@ -68,7 +68,7 @@ class Settings(BaseSettings):
     lake_warehouse: str | None = Field(None, description="location of the tables; unset: lake/ in the data folder")
 
     trigger_seconds: float = Field(2.0, gt=0, description="shortest time between two micro-batches of a stage")
-    max_offsets_per_trigger: int = Field(4000, gt=0, description="messages in a micro-batch of stream2raw, at most")
+    max_offsets_per_trigger: int = Field(10_000, gt=0, description="messages in a micro-batch of stream2raw, at most")
     max_message_bytes: int = Field(4_194_304, gt=0, description="a longer message goes to quarantine unread")
     drain_grace_seconds: float = Field(3.0, ge=0, description="how long a night must stay drained before it closes")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fink_dagster.lake.reading import LakeReader, said_by
+from fink_dagster.lake.reading import LakeReader, history, nights_in, said_by
 from fink_dagster.lake.spark import CATALOG
 from fink_dagster.lake.tables import COORDINATE, NIGHT, tables
 
@@ -18,13 +18,15 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.readwriter import DataFrameWriterV2
 
     from fink_dagster.lake.tables import Table
     from fink_dagster.settings import Settings
     from fink_dagster.surveys.base import Survey
 
 APPEND = "fink.append"
-NIGHTS = "fink.nights"
+STAGED_ID = "wap.id"
+_PUBLISHED_ID = "published-wap-id"
 _PROPERTIES = {
     "format-version": "2",
     "write.parquet.compression-codec": "zstd",
@@ -36,6 +38,8 @@ _PROPERTIES = {
     "write.metadata.metrics.max-inferred-column-defaults": "20",
     # Stamps never repeat: a large dictionary only hashes each of them before it is given up.
     "write.parquet.dict-size-bytes": "65536",
+    # Which nights a snapshot has rows of, so that readers of other nights can pass over it.
+    "write.summary.partition-limit": "100000",
 }
 
 
@@ -77,8 +81,10 @@ class Lake:
         """Create the tables that are missing."""
         self.spark.sql(f"CREATE NAMESPACE IF NOT EXISTS {CATALOG}.{self.survey.name}")
         for table in tables(self.survey, alert_schema).values():
-            self.spark.sql(_create_statement(self.name(table.name), table, self.survey.identifier))
+            properties = _properties(table, self.survey.identifier)
+            self.spark.sql(_create_statement(self.name(table.name), table, properties))
             self._add_missing_columns(table)
+            self._set_missing(table, properties)
 
     def _add_missing_columns(self, table: Table) -> None:
         """Give a table that is older than its declaration the columns it lacks, such as a new module's; null so far."""
@@ -88,11 +94,19 @@ class Lake:
                 kind = f"{column.type} COMMENT '{_quoted(column.meaning)}'"
                 self.spark.sql(f"ALTER TABLE {self.name(table.name)} ADD COLUMN `{column.name}` {kind}")
 
+    def _set_missing(self, table: Table, properties: Mapping[str, str]) -> None:
+        """Give a table that is older than its declaration the properties it lacks."""
+        made = self.reader.table(table.name)
+        held = made.properties if made else {}
+        missing = {key: value for key, value in properties.items() if held.get(key) != value}
+        if missing:
+            self.spark.sql(f"ALTER TABLE {self.name(table.name)} SET TBLPROPERTIES ({_listed(missing)})")
+
     def read(self, table: str) -> DataFrame:
         """Return a table in its newest state."""
         return self.spark.read.table(self.name(table))
 
-    def append(self, table: str, rows: DataFrame, append: Append, nights: Iterable[str] = ()) -> bool:
+    def append(self, table: str, rows: DataFrame, append: Append) -> bool:
         """Append rows once; return False when this append is already in the table.
 
         Parameters
@@ -103,28 +117,27 @@ class Lake:
             Rows with the table's columns, in any order.
         append : Append
             What makes it the same append when it is tried again.
-        nights : iterable of str
-            Nights the rows belong to, kept in the snapshot so that readers of other nights can pass over it.
         """
         if self.appended(table, append):
             return False
-        columns = self.spark.table(self.name(table)).columns
-        writer = rows.select(*columns).writeTo(self.name(table)).option("fanout-enabled", "true")
-        writer = writer.option(f"snapshot-property.{APPEND}", str(append))
-        writer.option(f"snapshot-property.{NIGHTS}", " ".join(sorted(nights))).append()
+        self.writer(table, rows, append).append()
         return True
+
+    def writer(self, table: str, rows: DataFrame, append: Append) -> DataFrameWriterV2:
+        """Return how rows are written to a table: its columns in order, and in the snapshot which append it is."""
+        writer = rows.select(*self.read(table).columns).writeTo(self.name(table)).option("fanout-enabled", "true")
+        return writer.option(f"snapshot-property.{APPEND}", str(append))
 
     def appended(self, table: str, append: Append) -> bool:
         """Tell whether an append, or a later one of the same stage and checkpoint, is in the table."""
-        found = self.reader.table(table)
-        newest = -1
-        for snapshot in reversed(found.snapshots() if found else []):
-            stage, _, rest = said_by(snapshot, APPEND).partition("/")
+        for snapshot in history(self.reader.table(table)):
+            # A staged snapshot that was not the next one is published as another, which only has this name of it.
+            name = said_by(snapshot, APPEND) or said_by(snapshot, _PUBLISHED_ID)
+            stage, _, rest = name.partition("/")
             checkpoint, _, batch = rest.partition("/")
             if (stage, checkpoint) == (append.stage, append.checkpoint):
-                newest = max(newest, int(batch))
-                break
-        return newest >= append.batch
+                return int(batch) >= append.batch
+        return False
 
     def not_in(self, rows: DataFrame, tables: Iterable[str], key: list[str], where: str) -> DataFrame:
         """Return the rows whose key is in none of the tables: what a checkpoint that starts over has still to do.
@@ -156,28 +169,38 @@ class Lake:
 
     def _first_snapshot_ms(self, table: str, night: str) -> int | None:
         """Return the time of the first snapshot with rows of the night, else of whatever will come next."""
-        found = self.reader.table(table)
-        snapshots = sorted(found.snapshots(), key=lambda snapshot: snapshot.timestamp_ms) if found else []
-        for snapshot in snapshots:
-            if night in said_by(snapshot, NIGHTS).split():
-                return snapshot.timestamp_ms
-        return snapshots[-1].timestamp_ms + 1 if snapshots else None
+        snapshots = list(history(self.reader.table(table)))
+        with_night = [snapshot.timestamp_ms for snapshot in snapshots if night in nights_in(snapshot)]
+        if with_night:
+            return min(with_night)
+        return snapshots[0].timestamp_ms + 1 if snapshots else None
 
 
-def _create_statement(name: str, table: Table, identifier: str) -> str:
+def _create_statement(name: str, table: Table, properties: Mapping[str, str]) -> str:
     columns = ",\n".join(
         f"`{column.name}` {column.type} COMMENT '{_quoted(column.meaning)}'" for column in table.columns
     )
-    bounded = {NIGHT.name, *(column.name for column in COORDINATE), identifier} & {
-        column.name for column in table.columns
-    }
-    properties = {**_PROPERTIES, **{f"write.metadata.metrics.column.{column}": "full" for column in sorted(bounded)}}
-    listed = ", ".join(f"'{key}'='{value}'" for key, value in properties.items())
     partitioned = f"PARTITIONED BY (`{NIGHT.name}`)" if table.partitioned else ""
     return (
         f"CREATE TABLE IF NOT EXISTS {name} ({columns}) USING iceberg {partitioned} "
-        f"COMMENT '{_quoted(table.holds)}' TBLPROPERTIES ({listed})"
+        f"COMMENT '{_quoted(table.holds)}' TBLPROPERTIES ({_listed(properties)})"
     )
+
+
+def _properties(table: Table, identifier: str) -> dict[str, str]:
+    bounded = {NIGHT.name, *(column.name for column in COORDINATE), identifier} & {
+        column.name for column in table.columns
+    }
+    staged = {"write.wap.enabled": "true"} if table.staged else {}
+    return {
+        **_PROPERTIES,
+        **staged,
+        **{f"write.metadata.metrics.column.{column}": "full" for column in sorted(bounded)},
+    }
+
+
+def _listed(properties: Mapping[str, str]) -> str:
+    return ", ".join(f"'{key}'='{value}'" for key, value in properties.items())
 
 
 def _quoted(text: str) -> str:

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from fink_dagster.lake.spark import CATALOG
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import pyarrow as pa
     from pyiceberg.table import Table
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from fink_dagster.settings import Settings
 
+_OF_NIGHT = "partitions.night="
 EVERYTHING: BooleanExpression = AlwaysTrue()
 
 # pydantic's mypy plugin reads these models' fields as the arguments of their constructors, which take others.
@@ -105,6 +106,21 @@ class LakeReader:
         if table is None or table.current_snapshot() is None:
             return None
         return table.scan(row_filter=where, selected_fields=columns).to_arrow()
+
+
+def history(table: Table | None) -> Iterator[Snapshot]:
+    """Yield the snapshots a table is made of, the newest first; those that were staged only are not among them."""
+    by_id = {snapshot.snapshot_id: snapshot for snapshot in table.snapshots()} if table else {}
+    snapshot = by_id.get(table.metadata.current_snapshot_id or 0) if table else None
+    while snapshot is not None:
+        yield snapshot
+        snapshot = by_id.get(snapshot.parent_snapshot_id or 0)
+
+
+def nights_in(snapshot: Snapshot) -> set[str]:
+    """Return the nights a snapshot has added rows to, or taken from, by its own summary."""
+    written = snapshot.summary.additional_properties if snapshot.summary else {}
+    return {key.removeprefix(_OF_NIGHT) for key in written if key.startswith(_OF_NIGHT)}
 
 
 def said_by(snapshot: Snapshot, name: str) -> str:

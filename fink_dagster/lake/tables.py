@@ -31,12 +31,13 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the lake: its name within the survey, what it holds, its columns."""
+    """A table of the lake: its name within the survey, what it holds, its columns, whether rows are staged first."""
 
     name: str
     holds: str
     columns: tuple[Column, ...]
     partitioned: bool = True
+    staged: bool = False
 
 
 NIGHT = Column("night", "string", "observing night YYYY-MM-DD, from the alert's own time")
@@ -143,7 +144,8 @@ def _raw(survey: Survey, schema: Mapping[str, Any]) -> Table:
         Column(name, kind, meanings(survey.alert_schema).get(name, "")) for name, kind in alert_columns(schema).items()
     )
     holds = "every alert read, whole, with where it came from"
-    return Table("raw_alerts", holds, (*alert, NIGHT, *COORDINATE, _KAFKA_TIMESTAMP, _INGEST, _WRITER, _DUPLICATE))
+    columns = (*alert, NIGHT, *COORDINATE, _KAFKA_TIMESTAMP, _INGEST, _WRITER, _DUPLICATE)
+    return Table("raw_alerts", holds, columns, staged=True)
 
 
 def _science(survey: Survey, schema: Mapping[str, Any]) -> Table:

@@ -69,7 +69,7 @@ class Archive:
         put = _putter(self.context.settings.hbase, self.table, identifier)
         acknowledged = records.mapInArrow(put, f"row_key binary, `{identifier}` long")
         named = acknowledged.withColumns({"night": F.lit(night), "table": F.lit(self.table.name)})
-        lake.append("archived", named, Append(NAME, batch.checkpoint, batch.number), [night])
+        lake.append("archived", named, Append(NAME, batch.checkpoint, batch.number))
 
     def close(self) -> None:
         """Nothing is held; the table is looked for again at the next start."""

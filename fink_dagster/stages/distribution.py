@@ -122,7 +122,7 @@ class Distribution:
         # The comparison with what was sent makes this append happen once, not the batch's number: a filter that is new
         # since the batch was first tried has new rows under the same number.
         append = Append(NAME, uuid.uuid4().hex, 0)
-        lake.append("distributed", lake.spark.createDataFrame(rows, kinds).coalesce(1), append, [night])
+        lake.append("distributed", lake.spark.createDataFrame(rows, kinds).coalesce(1), append)
         for item in sent:
             self._sent_of(item.filter).add(item.candid)
 

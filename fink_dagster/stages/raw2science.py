@@ -11,6 +11,7 @@ from fink_dagster import __version__
 from fink_dagster.lake.lake import Append
 from fink_dagster.science.registry import modules_for, science_version
 from fink_dagster.stages.modules import added_by_modules
+from fink_dagster.stages.stage import now
 from fink_dagster.surveys.avro import by_place
 
 if TYPE_CHECKING:
@@ -59,15 +60,14 @@ class Raw2Science:
         judged = rows.withColumn("reason", rejection(self.context.survey.cuts))
         there = {(row.is_duplicate, row.rejected) for row in _outcomes(judged).collect()}
         if any(is_duplicate for is_duplicate, _ in there):
-            lake.append("duplicates", judged.where("is_duplicate"), append, [night])
+            lake.append("duplicates", judged.where("is_duplicate"), append)
         if (False, True) in there:
-            lake.append("rejected", judged.where("NOT is_duplicate AND reason IS NOT NULL"), append, [night])
+            lake.append("rejected", judged.where("NOT is_duplicate AND reason IS NOT NULL"), append)
         if (False, False) in there:
             lake.append(
                 "science_alerts",
                 enriched(judged.where("NOT is_duplicate AND reason IS NULL"), self.context.survey),
                 append,
-                [night],
             )
 
     def close(self) -> None:
@@ -99,7 +99,7 @@ def enriched(alerts: DataFrame, survey: Survey) -> DataFrame:
 
     stamped = alerts.withColumns(
         {
-            "brokerStartProcessTimestamp": F.current_timestamp(),
+            "brokerStartProcessTimestamp": now("partition"),
             "fink_broker_version": F.lit(__version__),
             "fink_science_version": F.lit(science_version()),
             "publisher": F.lit(PUBLISHER),

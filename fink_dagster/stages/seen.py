@@ -8,8 +8,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from fink_dagster.lake.lake import NIGHTS
-from fink_dagster.lake.reading import of_night, said_by
+from fink_dagster.lake.reading import history, nights_in, of_night
 from fink_dagster.local.exclusion import alone
 
 if TYPE_CHECKING:
@@ -86,11 +85,10 @@ class SeenAlerts:
         return table.metadata.current_snapshot_id if table else None
 
     def _forget_what_others_wrote(self) -> None:
-        table = self._lake.reader.table("raw_alerts")
-        for snapshot in reversed(table.snapshots() if table else []):
+        for snapshot in history(self._lake.reader.table("raw_alerts")):
             if snapshot.snapshot_id == self._snapshot:
                 return
-            for night in said_by(snapshot, NIGHTS).split():
+            for night in nights_in(snapshot):
                 self._by_night.pop(night, None)
         if self._snapshot is not None:
             self._by_night.clear()

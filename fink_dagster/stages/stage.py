@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import Column, DataFrame, SparkSession
 
     from fink_dagster.lake.lake import Lake
     from fink_dagster.settings import Settings
@@ -67,3 +68,19 @@ class Stage(Protocol):
     def close(self) -> None:
         """Give back what the stage holds."""
         ...
+
+
+def now(beside: str) -> Column:
+    """Return the present time (UTC) as one value for all rows of a batch.
+
+    Spark writes a plain literal into the code it generates, and would compile all of that anew for each batch; taken
+    from an array by an index it cannot know, the value stays outside.
+
+    Parameters
+    ----------
+    beside : str
+        Any integer column that is never null.
+    """
+    from pyspark.sql import functions as F
+
+    return F.element_at(F.array(F.lit(dt.datetime.now(dt.UTC))), F.col(beside) * F.lit(0) + F.lit(1))

@@ -1,30 +1,37 @@
 """stream2raw: every message of the night's topics into raw_alerts or into quarantine.
 
+A batch is decoded once and staged as it comes; then its few telling columns are looked at, and it is published.
+
 Here duplicates are chosen, once and for all, and schemas that were not seen before are remembered before the first row
 that needs them. Nothing is cut and nothing is added but where the alert came from.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING
 
 from fink_dagster.errors import FinkError
 from fink_dagster.kafka.clients import spark_options, survey_client
 from fink_dagster.kafka.topics import existing_topics
 from fink_dagster.lake.lake import Append
+from fink_dagster.lake.staging import look, publish, rows_of, stage
 from fink_dagster.stages import decoding
 from fink_dagster.stages.seen import Coordinate, SeenAlerts
+from fink_dagster.stages.stage import now
 from fink_dagster.stages.writers import KnownWriters
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame, Row
+    from pyspark.sql import Column, DataFrame
 
+    from fink_dagster.lake.staging import Staged
     from fink_dagster.stages.stage import Batch, NightContext
-    from fink_dagster.surveys.base import NightRule
+    from fink_dagster.surveys.base import NightRule, Survey
 
 NAME = "stream2raw"
+TABLE = "raw_alerts"
 _COORDINATE = ["topic", "partition", "offset"]
+_FEW = 50
+"""Messages to learn the first writer schemas from, where a whole batch could not be decoded."""
 
 
 class SchemaWidened(FinkError):
@@ -64,6 +71,8 @@ class Stream2Raw:
             "maxOffsetsPerTrigger": str(settings.max_offsets_per_trigger),
             "includeHeaders": "true",
             "kafka.isolation.level": "read_committed",
+            # A batch ends at offsets that are there; at the topic's end every partition would wait for more in vain.
+            "kafka.fetch.max.wait.ms": "10",
         }
         return self.context.spark.readStream.format("kafka").options(**options).load()
 
@@ -80,21 +89,23 @@ class Stream2Raw:
             When the batch brought new fields; it must come again.
         """
         append = Append(NAME, batch.checkpoint, batch.number)
-        messages = messages_of(rows)
+        # A topic has more partitions than this machine has cores, and each task would write a file of its own.
+        messages = messages_of(rows.coalesce(rows.sparkSession.sparkContext.defaultParallelism))
         if batch.starts_over:
             listed = ", ".join(f"'{topic}'" for topic in self.topics())
             read_before = ("raw_alerts", "quarantine")
             messages = self.context.lake.not_in(messages, read_before, _COORDINATE, f"topic IN ({listed})")
-        decoded = self._decode(messages).persist()
-        try:
-            read = self._read(decoded)
-            if _lost(read) and self._learns_from(self._among(messages, _lost(read)), append):
-                decoded.unpersist()
-                decoded = self._decode(messages).persist()
-                read = self._read(decoded)
-            self._write(messages, decoded, read, append)
-        finally:
-            decoded.unpersist()
+        if not self.writers.in_jvm:
+            self._learns_from(messages.limit(_FEW))
+        staged = self._stage(self._decode(messages), append)
+        alerts, lost = self._read(staged)
+        while lost and self._learns_from(self._among(messages, lost)):
+            staged = self._stage(self._decode(messages), append)
+            alerts, lost = self._read(staged)
+        if lost:
+            self._judge(self._among(messages, lost), staged, append)
+        else:
+            self._keep(staged, alerts, append)
 
     def close(self) -> None:
         """Nothing is held."""
@@ -102,69 +113,71 @@ class Stream2Raw:
     def _decode(self, messages: DataFrame) -> DataFrame:
         return decoding.decode_in_jvm(messages, self.context.survey, self.writers.in_jvm, self.writers.reader)
 
-    def _read(self, decoded: DataFrame) -> list[Row]:
-        """Return coordinate, night and identifier of every message; the identifier is null where there is no alert."""
-        from pyspark.sql import functions as F
+    def _stage(self, decoded: DataFrame, append: Append) -> Staged:
+        return stage(self.context.lake, TABLE, raw_rows(decoded, self.context.survey), append)
 
-        survey = self.context.survey
-        night = night_column(survey.night_rule, "alert.")
-        light = decoded.select(*_COORDINATE, night.alias("night"), F.col(f"alert.{survey.identifier}").alias("id"))
-        return light.collect()
+    def _read(self, staged: Staged) -> tuple[list[Coordinate], list[Coordinate]]:
+        """Return the alerts of a batch, and the messages the JVM made no alert of: their identifier is null."""
+        columns = look(self.context.lake, staged, [*_COORDINATE, "night", self.context.survey.identifier])
+        read = [Coordinate(*row) for row in zip(*(column.to_pylist() for column in columns.columns), strict=True)]
+        return [row for row in read if row.identifier is not None], [row for row in read if row.identifier is None]
 
-    def _among(self, messages: DataFrame, rows: list[Row]) -> DataFrame:
+    def _among(self, messages: DataFrame, rows: list[Coordinate]) -> DataFrame:
         """Return the messages at some coordinates, bytes and all; they are few, so the batch is read again for them."""
         from pyspark.sql import functions as F
 
-        places = [tuple(row)[: len(_COORDINATE)] for row in rows]
+        places = [(row.topic, row.partition, row.offset) for row in rows]
         wanted = self.context.spark.createDataFrame(places, "topic string, partition int, offset long")
         return messages.join(F.broadcast(wanted), _COORDINATE, "left_semi")
 
-    def _learns_from(self, lost: DataFrame, append: Append) -> bool:
-        learned, widened = self.writers.learn(lost, append)
+    def _learns_from(self, messages: DataFrame) -> bool:
+        """Learn the writer schemas of messages; return whether the JVM can decode more than before.
+
+        Raises
+        ------
+        SchemaWidened
+            When tables have got new columns.
+        """
+        learned, widened = self.writers.learn(messages)
         if widened:
             message = "stream2raw: the tables have got new columns; every query starts again"
             raise SchemaWidened(message)
         return learned
 
-    def _write(self, messages: DataFrame, decoded: DataFrame, read: list[Row], append: Append) -> None:
-        """Write what the JVM decoded, and of the rest what Python makes of it."""
-        lost = _lost(read)
-        if not lost:
-            self._append_raw(decoded, read, append)
-            return
-        judged = self._judge(self._among(messages, lost)).persist()
-        saved = judged.where("code IS NULL")
-        alerts = decoded.where("alert IS NOT NULL").unionByName(saved, allowMissingColumns=True)
-        self._append_raw(alerts, [row for row in read if row.id is not None] + self._read(saved), append)
-        self._append_quarantine(judged.where("code IS NOT NULL"), append)
-        judged.unpersist()
-
-    def _judge(self, lost: DataFrame) -> DataFrame:
-        from pyspark.sql import functions as F
-
+    def _judge(self, lost: DataFrame, staged: Staged, append: Append) -> None:
+        """Keep what the JVM decoded, and of the rest what Python makes of it."""
         survey, reader = self.context.survey, self.writers.reader
-        judged = decoding.decode_in_python(lost, survey, reader, self.context.settings.max_message_bytes)
-        return judged.withColumn("alert", decoding.from_reader(F.col("body"), reader)).drop("body")
+        judged = decoding.decode_in_python(lost, survey, reader, self.context.settings.max_message_bytes).persist()
+        try:
+            saved = judged.where("code IS NULL").withColumn("alert", decoding.from_reader(judged["body"], reader))
+            alerts = rows_of(staged, lost.sparkSession).where(f"`{survey.identifier}` IS NOT NULL")
+            both = alerts.unionByName(raw_rows(saved, survey), allowMissingColumns=True)
+            again = stage(self.context.lake, TABLE, both, append)
+            self._keep(again, self._read(again)[0], append)
+            self._append_quarantine(judged.where("code IS NOT NULL"), append)
+        finally:
+            judged.unpersist()
 
-    def _append_raw(self, alerts: DataFrame, rows: list[Row], append: Append) -> None:
-        lake, read = self.context.lake, [Coordinate(*row) for row in rows]
+    def _keep(self, staged: Staged, alerts: list[Coordinate], append: Append) -> None:
+        """Publish a batch's alerts; only when there are duplicates among them are they written again, marked."""
+        lake = self.context.lake
         with self.seen.exclusive():
-            if not read or lake.appended("raw_alerts", append):
+            if not alerts or lake.appended(TABLE, append):
                 return
-            dated = alerts.withColumn("night", night_column(self.context.survey.night_rule, "alert."))
-            marked = self._marked(dated.select("*", "alert.*").drop("alert"), self.seen.duplicates_among(read))
-            lake.append("raw_alerts", marked, append, {alert.night for alert in read})
-            self.seen.add(read)
+            duplicates = self.seen.duplicates_among(alerts)
+            if duplicates:
+                lake.append(TABLE, self._marked(rows_of(staged, lake.spark), duplicates), append)
+            else:
+                publish(lake, staged)
+            self.seen.add(alerts)
 
     def _marked(self, raw: DataFrame, duplicates: list[Coordinate]) -> DataFrame:
         from pyspark.sql import functions as F
 
-        if not duplicates:
-            return raw.withColumn("is_duplicate", F.lit(False))
         schema = "topic string, partition int, offset long, is_duplicate boolean"
         rows = [(alert.topic, alert.partition, alert.offset, True) for alert in duplicates]
         marks = F.broadcast(self.context.spark.createDataFrame(rows, schema))
-        return raw.join(marks, _COORDINATE, "left").fillna({"is_duplicate": False})
+        return raw.drop("is_duplicate").join(marks, _COORDINATE, "left").fillna({"is_duplicate": False})
 
     def _append_quarantine(self, wrong: DataFrame, append: Append) -> None:
         from pyspark.sql import functions as F
@@ -173,11 +186,7 @@ class Stream2Raw:
             return
         night = self.context.night.key
         rows = wrong.withColumn("night", F.lit(night)).withColumn("quarantined_at", F.current_timestamp())
-        self.context.lake.append("quarantine", rows, append, [night])
-
-
-def _lost(read: list[Row]) -> list[Row]:
-    return [row for row in read if row.id is None]
+        self.context.lake.append("quarantine", rows, append)
 
 
 def messages_of(rows: DataFrame) -> DataFrame:
@@ -189,9 +198,17 @@ def messages_of(rows: DataFrame) -> DataFrame:
         F.col("timestamp").alias("kafka_timestamp"),
         "headers",
         "value",
-        # A value, not the current time: messages that are read again to be judged in Python came with the others.
-        F.lit(dt.datetime.now(dt.UTC)).alias("brokerIngestTimestamp"),
+        # Taken now, not at each reading: messages that are read again to be judged in Python came with the others.
+        now("partition").alias("brokerIngestTimestamp"),
     )
+
+
+def raw_rows(decoded: DataFrame, survey: Survey) -> DataFrame:
+    """Return decoded messages as rows of raw_alerts, none a duplicate yet; without an alert the identifier is null."""
+    from pyspark.sql import functions as F
+
+    dated = decoded.withColumns({"night": night_column(survey.night_rule, "alert."), "is_duplicate": F.lit(False)})
+    return dated.select("*", "alert.*").drop("alert")
 
 
 def night_column(rule: NightRule, prefix: str = "") -> Column:

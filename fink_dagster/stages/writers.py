@@ -7,6 +7,7 @@ the first raw row that needs it. Decoding itself is in ``decoding``.
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from fink_dagster.errors import CorruptData
@@ -53,15 +54,13 @@ class KnownWriters:
         """Return the writers whose messages the JVM decodes."""
         return list(self._by_header.values())
 
-    def learn(self, messages: DataFrame, append: Append) -> tuple[bool, bool]:
+    def learn(self, messages: DataFrame) -> tuple[bool, bool]:
         """Learn the headers of messages the JVM could not decode, and remember them in the lake.
 
         Parameters
         ----------
         messages : DataFrame
             With a binary column ``value``.
-        append : Append
-            What makes the memory of this batch the same when it is tried again.
 
         Returns
         -------
@@ -80,7 +79,8 @@ class KnownWriters:
         now = dt.datetime.now(dt.UTC)
         rows = [(w.fingerprint, w.header.schema_json, bytearray(w.header.raw), now) for w in new]
         schema = self._lake.spark.table(self._lake.name(TABLE)).schema
-        self._lake.append(TABLE, self._lake.spark.createDataFrame(rows, schema), append)
+        # What is known already is not learned again, so this append happens once whatever it is called.
+        self._lake.append(TABLE, self._lake.spark.createDataFrame(rows, schema), Append(TABLE, uuid.uuid4().hex, 0))
         return True, widened
 
     def _load(self) -> None:

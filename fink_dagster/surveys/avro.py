@@ -187,10 +187,15 @@ def as_reader(schema: Any) -> Any:
         ]
         return {**kind, "fields": fields}
     if kind["type"] == "array":
-        return {"type": "array", "items": as_reader(kind["items"])}
+        return {"type": "array", "items": _member(kind["items"])}
     if kind["type"] == "map":
-        return {"type": "map", "values": as_reader(kind["values"])}
+        return {"type": "map", "values": _member(kind["values"])}
     raise CorruptData("schema", f"schema: enum and fixed have no column type; got {kind['type']}")
+
+
+def _member(schema: Any) -> Any:
+    """Return how to read an item of an array or a value of a map; it is null only where the writer lets it be."""
+    return ["null", as_reader(schema)] if isinstance(schema, list) else as_reader(schema)
 
 
 def merge(known: Any, writer: Any, place: str = "alert") -> Any:
@@ -210,10 +215,15 @@ def merge(known: Any, writer: Any, place: str = "alert") -> Any:
             return known
         raise CorruptData("schema_conflict", f"schema: {place} must be {_kind(a)}; got {_kind(b)}")
     if a["type"] == "array":
-        return wrap({"type": "array", "items": merge(a["items"], b["items"], f"{place}[]")})
+        return wrap({"type": "array", "items": _merge_members(a["items"], b["items"], f"{place}[]")})
     if a["type"] == "map":
-        return wrap({"type": "map", "values": merge(a["values"], b["values"], f"{place}{{}}")})
+        return wrap({"type": "map", "values": _merge_members(a["values"], b["values"], f"{place}{{}}")})
     return wrap({**a, "fields": _merge_fields(a, b, place)})
+
+
+def _merge_members(known: Any, writer: Any, place: str) -> Any:
+    merged = merge(known, writer, place)
+    return ["null", merged] if isinstance(writer, list) and not isinstance(merged, list) else merged
 
 
 def _merge_fields(known: Mapping[str, Any], writer: Mapping[str, Any], place: str) -> list[dict[str, Any]]:

@@ -154,6 +154,18 @@ def test_a_new_field_widens_the_tables_before_its_first_row(
     assert sorted(found.values(), key=str) == [0.25, None]
 
 
+def test_an_item_that_is_null_is_kept_as_null(context: NightContext, batch_of: BatchOf, packets: list[bytes]) -> None:
+    schema, record = decoded(packets[0])
+    labels = {"name": "labels", "type": {"type": "array", "items": ["null", "string"]}}
+    schema["fields"] = [*schema["fields"], labels]
+    batch = batch_of([encoded(schema, {**record, "labels": ["a", None]})])
+    with pytest.raises(SchemaWidened):
+        stage(context).process(batch, Batch(0, "c"))
+    stage(context).process(batch, Batch(0, "c"))
+    (row,) = rows(context, "raw_alerts")
+    assert row["labels"] == ["a", None]
+
+
 def test_a_field_of_another_type_is_quarantined_and_changes_nothing(
     context: NightContext, batch_of: BatchOf, packets: list[bytes]
 ) -> None:

@@ -25,7 +25,8 @@ def _nested(kinds: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     records = names.flatmap(
         lambda chosen: st.tuples(*[kinds for _ in chosen]).map(lambda of: _record(*zip(chosen, of, strict=True)))
     )
-    return records | kinds.map(lambda kind: {"type": "array", "items": kind})
+    items = kinds | kinds.map(lambda kind: ["null", kind])
+    return records | items.map(lambda kind: {"type": "array", "items": kind})
 
 
 TYPES = st.recursive(st.sampled_from(sorted(avro.PRIMITIVES)), _nested, max_leaves=12)
@@ -209,6 +210,18 @@ def _not_nullable(schema: Any, place: str = "alert") -> list[str]:
         wrong += [] if kind == ["null", inner] else [f"{place}.{name}"]
         wrong += _not_nullable(inner.get("items", inner) if isinstance(inner, dict) else inner, f"{place}.{name}")
     return wrong
+
+
+def test_an_item_may_be_null_where_any_writer_lets_it_be() -> None:
+    def array(items: Any) -> Any:
+        return _reader(("a", {"type": "array", "items": items}), ("m", {"type": "map", "values": items}))
+
+    either, never = array(["float", "null"]), array("float")
+    assert [kind[1] for kind in avro.fields_of(either).values()] == [
+        {"type": "array", "items": ["null", "float"]},
+        {"type": "map", "values": ["null", "float"]},
+    ]
+    assert avro.merge(never, either) == avro.merge(either, never) == either
 
 
 @given(FIELDS)

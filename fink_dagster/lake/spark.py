@@ -64,8 +64,9 @@ def spark_config(settings: Settings, app_name: str = "fink") -> dict[str, str]:
         "spark.sql.warehouse.dir": str(settings.data / "tmp" / "warehouse"),
         "spark.sql.streaming.checkpoint.fileChecksum.enabled": "true",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
-        # Stamps are 50 kB an alert: a default batch of 10,000 rows would be half a gigabyte in a Python worker.
+        # Stamps are 50 kB an alert: default batches of 10,000 and 4,096 rows would be half a gigabyte and 200 MB.
         "spark.sql.execution.arrow.maxRecordsPerBatch": "500",
+        "spark.sql.parquet.columnarReaderBatchSize": "500",
         "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
         catalog: "org.apache.iceberg.spark.SparkCatalog",
         f"{catalog}.type": "jdbc",

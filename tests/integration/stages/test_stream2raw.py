@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import fastavro
 import pytest
 
+from fink_dagster.stages import stream2raw
 from fink_dagster.stages.stage import Batch
 from fink_dagster.stages.stream2raw import SchemaWidened, Stream2Raw
 from fink_dagster.surveys import avro
@@ -21,8 +22,11 @@ from tests.toy import toy_message
 if TYPE_CHECKING:
     from typing import Any
 
+    import pyarrow as pa
     from pyspark.sql import DataFrame
 
+    from fink_dagster.lake.lake import Lake
+    from fink_dagster.lake.staging import Staged
     from fink_dagster.stages.stage import NightContext
 
 BatchOf = Callable[..., "DataFrame"]
@@ -129,6 +133,46 @@ def test_a_crash_between_the_two_writes_of_a_batch_leaves_nothing_twice(
     stage(context).process(batch, Batch(0, "c"))
     stage(context).process(batch, Batch(0, "c"))
     assert (len(rows(context, "raw_alerts")), len(rows(context, "quarantine"))) == (2, 1)
+
+
+def test_a_crash_before_the_alerts_are_published_leaves_nothing_twice(
+    context: NightContext, batch_of: BatchOf, packets: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stream2raw, "publish", crash)
+    with pytest.raises(KeyboardInterrupt):
+        stage(context).process(batch_of(packets[:2]), Batch(0, "c"))
+    monkeypatch.undo()
+    assert rows(context, "raw_alerts") == []
+    stage(context).process(batch_of(packets[:2]), Batch(0, "c"))
+    assert [row["is_duplicate"] for row in rows(context, "raw_alerts")] == [False, False]
+
+
+def test_duplicates_and_damage_in_one_batch_are_both_told(
+    context: NightContext, batch_of: BatchOf, packets: list[bytes]
+) -> None:
+    stage(context).process(batch_of([packets[0], b"noise", packets[0], packets[1]]), Batch(0, "c"))
+    found = {row["offset"]: row["is_duplicate"] for row in rows(context, "raw_alerts")}
+    assert found == {0: False, 2: True, 3: False}
+    assert [row["offset"] for row in rows(context, "quarantine")] == [1]
+
+
+def test_an_alert_another_stream_published_in_the_meantime_is_a_duplicate(
+    context: NightContext, batch_of: BatchOf, packets: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look, others = stream2raw.look, [stage(context)]
+
+    def look_late(lake: Lake, staged: Staged, columns: list[str]) -> pa.Table:
+        if others:
+            others.pop().process(batch_of([packets[0]], topic="ztf_20180820_programid1"), Batch(0, "another"))
+        return look(lake, staged, columns)
+
+    monkeypatch.setattr(stream2raw, "look", look_late)
+    stage(context).process(batch_of(packets[:2]), Batch(0, "c"))
+    found = {(row["topic"], row["offset"]): row["is_duplicate"] for row in rows(context, "raw_alerts")}
+    assert found == {("ztf_20180820_programid1", 0): False, (TOPIC, 0): True, (TOPIC, 1): False}
 
 
 def test_a_checkpoint_that_starts_over_reads_nothing_twice(

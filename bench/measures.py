@@ -1,6 +1,6 @@
 """What is measured: each a function that takes in every message of a topic and returns how many seconds that took.
 
-``kafka_read`` is Spark's connector as it comes, ``udf_decode`` is how the original broker decodes, ``stream2raw`` is our
+``kafka_read`` is Spark's connector as it comes, ``udf_decode`` how the original broker decodes, ``stream2raw`` is our
 first stage and ``chain`` all four at once. The last two are the platform's own classes, from the start of their
 queries until nothing waits any more; each counts what it stored, since a speed at which alerts are lost is none.
 """

@@ -163,10 +163,10 @@ def fields_of(schema: Any) -> dict[str, Any]:
 
 def has_path(schema: Any, path: str) -> bool:
     """Tell whether a dotted path of fields, through arrays too, exists in a schema made by :func:`by_place`."""
-    name, _, rest = path.partition(".")
+    name, dot, rest = path.partition(".")
     kind = not_null(schema)
     fields = fields_of(kind["items"] if isinstance(kind, dict) and kind["type"] == "array" else kind)
-    return name in fields and (not rest or has_path(fields[name], rest))
+    return name in fields and (not dot or has_path(fields[name], rest))
 
 
 def as_reader(schema: Any) -> Any:

@@ -43,7 +43,7 @@ class Night:
         Raises
         ------
         UserError
-            When the text is not a date of that form.
+            When the text is not a date of that form between 1970 and 2200.
 
         Examples
         --------
@@ -53,10 +53,13 @@ class Night:
         try:
             if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
                 raise ValueError(text)
-            dt.date.fromisoformat(text)
+            days = (dt.date.fromisoformat(text) - EPOCH).days
         except ValueError:
             message = f"night: must be a date as YYYY-MM-DD; got {text[:40]!r}; for example 2018-08-19"
             raise UserError(message) from None
+        if not 0 <= days < LAST_DAY:
+            message = f"night: must be between 1970 and 2200; got {text!r}; for example 2018-08-19"
+            raise UserError(message)
         return cls(text)
 
     @classmethod

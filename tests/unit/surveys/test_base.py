@@ -38,6 +38,12 @@ def test_a_text_that_is_no_night_is_refused_with_an_example(text: str) -> None:
         Night.parse(text)
 
 
+@pytest.mark.parametrize("text", ["1969-12-31", "2200-01-01", "9999-12-31"])
+def test_a_date_no_alert_can_have_is_no_night(text: str) -> None:
+    with pytest.raises(UserError, match="night: must be between 1970 and 2200"):
+        Night.parse(text)
+
+
 def test_a_long_text_is_not_repeated_whole() -> None:
     with pytest.raises(UserError, match=rf"got '{'x' * 40}'; for"):
         Night.parse("x" * 5000)

@@ -113,7 +113,15 @@ def family(server: Server) -> list[psutil.Process]:
     for process in psutil.process_iter():
         if process.pid not in found and _marked(process, str(server.record)):
             found[process.pid] = process
-    return [process for process in found.values() if _alive(process)]
+    return [process for process in found.values() if alive(process)]
+
+
+def alive(process: psutil.Process) -> bool:
+    """Return whether a process does anything still; one that has ended and waits for its parent to notice does not."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def rss_mib(server: Server) -> int:
@@ -188,13 +196,6 @@ def _marked(process: psutil.Process, mark: str) -> bool:
     try:
         return process.environ().get(MARK) == mark
     except (psutil.Error, OSError):
-        return False
-
-
-def _alive(process: psutil.Process) -> bool:
-    try:
-        return process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
         return False
 
 

@@ -52,5 +52,9 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 def spark(settings: Settings) -> Iterator[SparkSession]:
     """One Spark session; its catalog is the one of ``settings``."""
     made = session(settings, "fink-tests")
+    jvm = made.sparkContext._gateway.proc
     yield made
     made.stop()
+    # The JVM ends with its input, but some time after Python; nothing is to be left when the tests are over.
+    jvm.stdin.close()
+    jvm.wait(60)

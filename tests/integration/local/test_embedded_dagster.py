@@ -89,7 +89,7 @@ def test_a_run_is_torn_down_and_nothing_is_left_when_the_platform_stops(settings
     assert any("sleep" in member.name() for member in everything)
     dagster.stop(settings)
     assert (code.folder / "torn down").exists()
-    assert not any(member.is_running() for member in everything)
+    assert [member for member in everything if process.alive(member)] == []
     assert not dagster.ready(settings)
 
 
@@ -105,7 +105,7 @@ def test_a_run_whose_code_server_was_killed_is_stopped_too(settings, code):
     assert runs
     dagster.stop(settings)
     assert (code.folder / "torn down").exists()
-    assert not any(run.is_running() for run in runs)
+    assert [run for run in runs if process.alive(run)] == []
 
 
 def test_definitions_that_do_not_load_are_reported_at_once(settings, tmp_path):

@@ -1,6 +1,6 @@
 """The lake as a stage sees it: tables made and widened, appends that happen once, streams from a night's beginning.
 
-Every append carries ``stage/checkpoint/batch`` in its snapshot summary and is looked up before writing, because
+Every append carries what it is in its snapshot summary and is looked up before writing, because
 Iceberg's own epoch check does not apply in ``foreachBatch`` and one batch may write several tables.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fink_dagster.lake.reading import LakeReader, history, nights_in, said_by
+from fink_dagster.lake.reading import LakeReader, history, may_hold, said_by
 from fink_dagster.lake.spark import CATALOG
 from fink_dagster.lake.tables import COORDINATE, NIGHT, tables
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from fink_dagster.surveys.base import Survey
 
 APPEND = "fink.append"
-STAGED_ID = "wap.id"
+STAGES = "write.wap.enabled"
 _PUBLISHED_ID = "published-wap-id"
 _PROPERTIES = {
     "format-version": "2",
@@ -98,7 +98,8 @@ class Lake:
         """Give a table that is older than its declaration the properties it lacks."""
         made = self.reader.table(table.name)
         held = made.properties if made else {}
-        missing = {key: value for key, value in properties.items() if held.get(key) != value}
+        # The version of the format is not kept among the properties.
+        missing = {key: value for key, value in properties.items() if key not in {*held, "format-version"}}
         if missing:
             self.spark.sql(f"ALTER TABLE {self.name(table.name)} SET TBLPROPERTIES ({_listed(missing)})")
 
@@ -170,7 +171,7 @@ class Lake:
     def _first_snapshot_ms(self, table: str, night: str) -> int | None:
         """Return the time of the first snapshot with rows of the night, else of whatever will come next."""
         snapshots = list(history(self.reader.table(table)))
-        with_night = [snapshot.timestamp_ms for snapshot in snapshots if night in nights_in(snapshot)]
+        with_night = [snapshot.timestamp_ms for snapshot in snapshots if may_hold(snapshot, night)]
         if with_night:
             return min(with_night)
         return snapshots[0].timestamp_ms + 1 if snapshots else None
@@ -191,7 +192,7 @@ def _properties(table: Table, identifier: str) -> dict[str, str]:
     bounded = {NIGHT.name, *(column.name for column in COORDINATE), identifier} & {
         column.name for column in table.columns
     }
-    staged = {"write.wap.enabled": "true"} if table.staged else {}
+    staged = {STAGES: "true"} if table.staged else {}
     return {
         **_PROPERTIES,
         **staged,

@@ -117,10 +117,9 @@ def history(table: Table | None) -> Iterator[Snapshot]:
         snapshot = by_id.get(snapshot.parent_snapshot_id or 0)
 
 
-def nights_in(snapshot: Snapshot) -> set[str]:
-    """Return the nights a snapshot has added rows to, or taken from, by its own summary."""
-    written = snapshot.summary.additional_properties if snapshot.summary else {}
-    return {key.removeprefix(_OF_NIGHT) for key in written if key.startswith(_OF_NIGHT)}
+def may_hold(snapshot: Snapshot, night: str) -> bool:
+    """Tell whether a snapshot has added rows of a night or taken some away; one that does not say may have."""
+    return bool(said_by(snapshot, _OF_NIGHT + night)) or said_by(snapshot, "partition-summaries-included") != "true"
 
 
 def said_by(snapshot: Snapshot, name: str) -> str:

@@ -7,6 +7,7 @@ expire. Which rows are right is not decided here.
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ import pyarrow.parquet as pq
 from pyiceberg.manifest import ManifestEntryStatus
 
 from fink_dagster.errors import OperationError
-from fink_dagster.lake.lake import STAGED_ID
+from fink_dagster.lake.lake import STAGES
 from fink_dagster.lake.reading import said_by
 from fink_dagster.lake.spark import CATALOG
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from fink_dagster.lake.lake import Append, Lake
 
 _SESSION_ID = "spark.wap.id"
+_MARK = "fink.staged"
+"""In the snapshot: which staging it is; the same batch may have been staged before, by what then crashed."""
 
 
 @dataclass(frozen=True)
@@ -57,22 +60,24 @@ def stage(lake: Lake, table: str, rows: DataFrame, append: Append) -> Staged:
     Raises
     ------
     OperationError
-        When the table has taken the rows at once: it does not stage.
+        When the table would take the rows at once: it does not stage.
     """
+    before = lake.reader.table(table)
+    if before is None or before.properties.get(STAGES) != "true":
+        message = f"{lake.name(table)}: must have {STAGES}=true, so that a batch can be staged; set it and try again"
+        raise OperationError(message)
+    mark = uuid.uuid4().hex
     # Each streaming query has a session of its own, so the other stages' appends are not staged.
     conf = rows.sparkSession.conf
     conf.set(_SESSION_ID, str(append))
     try:
-        lake.writer(table, rows, append).append()
+        lake.writer(table, rows, append).option(f"snapshot-property.{_MARK}", mark).append()
     finally:
         conf.unset(_SESSION_ID)
     written = lake.reader.table(table)
-    staged = [it for it in written.snapshots() if said_by(it, STAGED_ID) == str(append)] if written else []
-    if written is None or not staged or staged[-1].snapshot_id == written.metadata.current_snapshot_id:
-        message = f"{lake.name(table)}: must stage what is written to it; it has not"
-        raise OperationError(message)
-    newest = staged[-1].snapshot_id
-    return Staged(table, lake.name(table), newest, tuple(_added_files(written, newest)))
+    assert written is not None
+    (snapshot,) = (it.snapshot_id for it in written.snapshots() if said_by(it, _MARK) == mark)
+    return Staged(table, lake.name(table), snapshot, tuple(_added_files(written, snapshot)))
 
 
 def publish(lake: Lake, staged: Staged) -> None:
@@ -81,7 +86,7 @@ def publish(lake: Lake, staged: Staged) -> None:
 
 
 def look(lake: Lake, staged: Staged, columns: Iterable[str]) -> pa.Table:
-    """Return some top-level columns of staged rows."""
+    """Return some top-level columns of staged rows, also of rows that are null but for where they came from."""
     table, names = lake.reader.table(staged.table), list(columns)
     if table is None or not staged.files:
         return pa.table({name: pa.nulls(0) for name in names})
@@ -90,7 +95,9 @@ def look(lake: Lake, staged: Staged, columns: Iterable[str]) -> pa.Table:
 
 def rows_of(staged: Staged, spark: SparkSession) -> DataFrame:
     """Return staged rows, whole, in a session."""
-    return spark.read.schema(spark.table(staged.name).schema).parquet(*staged.files)
+    # The paths are as they are: a folder whose name has a bracket is no pattern.
+    reader = spark.read.schema(spark.table(staged.name).schema).option("__globPaths__", "false")
+    return reader.parquet(*staged.files)
 
 
 def _added_files(table: Table, snapshot: int) -> Iterable[str]:

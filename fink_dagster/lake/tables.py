@@ -74,7 +74,7 @@ def added_columns(survey: Survey) -> tuple[Column, ...]:
 
 def platform_columns(survey: Survey) -> frozenset[str]:
     """Return the names the platform gives columns beside the alert's own, which no writer may give a field."""
-    own = (NIGHT, *COORDINATE, *_QUARANTINE, _INGEST, _WRITER, _DUPLICATE, *added_columns(survey))
+    own = (NIGHT, *COORDINATE, *_QUARANTINE, _INGEST, _WRITER, _DUPLICATE, _REASON, *added_columns(survey))
     declared = {field["name"] for field in survey.alert_schema["fields"]}
     return frozenset(column.name for column in own) - declared
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 HEADERS = "header binary, schema string"
 _VERDICT = (("body", "binary"), ("writer_schema", "string"), ("code", "string"), ("text", "string"))
+_UNDECODABLE = "message: its alert must be one Spark can hold; a text or an array of it is too long"
 
 _KEPT_WRITERS = 64
 
@@ -51,7 +52,9 @@ class WriterSchema:
             ``schema`` when it is none, ``other_survey`` when it is not this survey's.
         """
         writer = avro.by_place(header.schema)
-        taken = sorted(avro.fields_of(writer).keys() & platform_columns(survey))
+        # Spark and the lake do not tell names by case; those with an underscore in front are for columns in passing.
+        ours = {name.lower() for name in platform_columns(survey)}
+        taken = [name for name in avro.fields_of(writer) if name.lower() in ours or name.startswith("_")]
         if taken:
             raise CorruptData(
                 "reserved_name", f"message: {taken[0]!r} must not be a field; the platform has a column so named"
@@ -158,7 +161,7 @@ def _header_finder(survey: Survey) -> Callable[[Iterator[pa.RecordBatch]], Itera
 
 
 def decode_in_python(messages: DataFrame, survey: Survey, reader: Any, max_bytes: int) -> DataFrame:
-    """Judge messages one by one: add a ``body`` in the reader's schema and its ``writer_schema``, or a code and a text.
+    """Judge messages one by one: add ``alert`` and its ``writer_schema``, or a ``code`` and a ``text``.
 
     Parameters
     ----------
@@ -171,12 +174,22 @@ def decode_in_python(messages: DataFrame, survey: Survey, reader: Any, max_bytes
     max_bytes : int
         A longer message is not read.
     """
+    from pyspark.sql import functions as F
     from pyspark.sql.types import StructType
 
     schema = StructType(list(messages.schema.fields))
     for name, kind in _VERDICT:
         schema.add(name, kind)
-    return messages.mapInArrow(_judge(PythonDecoder(survey, reader, max_bytes)), schema)
+    judged = messages.mapInArrow(_judge(PythonDecoder(survey, reader, max_bytes)), schema)
+    judged = judged.withColumn("alert", from_reader(F.col("body"), reader)).drop("body")
+    # Spark's decoder has limits that Python's has not; what it does not make is set aside like any other.
+    beyond = F.col("code").isNull() & ~F.coalesce(_is_complete(F.col("alert"), survey), F.lit(False))
+    return judged.withColumns(
+        {
+            "code": F.when(beyond, F.lit("undecodable")).otherwise(F.col("code")),
+            "text": F.when(beyond, F.lit(_UNDECODABLE)).otherwise(F.col("text")),
+        }
+    )
 
 
 class PythonDecoder:

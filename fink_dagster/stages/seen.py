@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from fink_dagster.lake.reading import history, nights_in, of_night
+from fink_dagster.lake.reading import history, may_hold, of_night
 from fink_dagster.local.exclusion import alone
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class SeenAlerts:
         for snapshot in history(self._lake.reader.table("raw_alerts")):
             if snapshot.snapshot_id == self._snapshot:
                 return
-            for night in nights_in(snapshot):
-                self._by_night.pop(night, None)
+            for night in [night for night in self._by_night if may_hold(snapshot, night)]:
+                del self._by_night[night]
         if self._snapshot is not None:
             self._by_night.clear()

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pyspark import StorageLevel
+
 from fink_dagster.errors import FinkError
 from fink_dagster.kafka.clients import spark_options, survey_client
 from fink_dagster.kafka.topics import existing_topics
@@ -27,9 +29,13 @@ if TYPE_CHECKING:
     from fink_dagster.stages.stage import Batch, NightContext
     from fink_dagster.surveys.base import NightRule, Survey
 
+    Place = tuple[str, int, int]
+
 NAME = "stream2raw"
 TABLE = "raw_alerts"
 _COORDINATE = ["topic", "partition", "offset"]
+_ROW = (*_COORDINATE, "kafka_timestamp", "brokerIngestTimestamp", "writer_schema", "night", "is_duplicate")
+"""Columns of raw_alerts that are not the alert's."""
 _FEW = 50
 """Messages to learn the first writer schemas from, where a whole batch could not be decoded."""
 
@@ -116,17 +122,16 @@ class Stream2Raw:
     def _stage(self, decoded: DataFrame, append: Append) -> Staged:
         return stage(self.context.lake, TABLE, raw_rows(decoded, self.context.survey), append)
 
-    def _read(self, staged: Staged) -> tuple[list[Coordinate], list[Coordinate]]:
-        """Return the alerts of a batch, and the messages the JVM made no alert of: their identifier is null."""
+    def _read(self, staged: Staged) -> tuple[list[Coordinate], list[Place]]:
+        """Return the alerts of a batch, and where the messages are the JVM made no alert of: their row has no more."""
         columns = look(self.context.lake, staged, [*_COORDINATE, "night", self.context.survey.identifier])
-        read = [Coordinate(*row) for row in zip(*(column.to_pylist() for column in columns.columns), strict=True)]
-        return [row for row in read if row.identifier is not None], [row for row in read if row.identifier is None]
+        read = list(zip(*(column.to_pylist() for column in columns.columns), strict=True))
+        return [Coordinate(*row) for row in read if row[-1] is not None], [row[:3] for row in read if row[-1] is None]
 
-    def _among(self, messages: DataFrame, rows: list[Coordinate]) -> DataFrame:
+    def _among(self, messages: DataFrame, places: list[Place]) -> DataFrame:
         """Return the messages at some coordinates, bytes and all; they are few, so the batch is read again for them."""
         from pyspark.sql import functions as F
 
-        places = [(row.topic, row.partition, row.offset) for row in rows]
         wanted = self.context.spark.createDataFrame(places, "topic string, partition int, offset long")
         return messages.join(F.broadcast(wanted), _COORDINATE, "left_semi")
 
@@ -147,9 +152,11 @@ class Stream2Raw:
     def _judge(self, lost: DataFrame, staged: Staged, append: Append) -> None:
         """Keep what the JVM decoded, and of the rest what Python makes of it."""
         survey, reader = self.context.survey, self.writers.reader
-        judged = decoding.decode_in_python(lost, survey, reader, self.context.settings.max_message_bytes).persist()
+        judged = decoding.decode_in_python(lost, survey, reader, self.context.settings.max_message_bytes)
+        # Not in memory: where nobody's schema suits the JVM, these are all messages of the batch.
+        judged = judged.persist(StorageLevel.DISK_ONLY)
         try:
-            saved = judged.where("code IS NULL").withColumn("alert", decoding.from_reader(judged["body"], reader))
+            saved = judged.where("code IS NULL")
             alerts = rows_of(staged, lost.sparkSession).where(f"`{survey.identifier}` IS NOT NULL")
             both = alerts.unionByName(raw_rows(saved, survey), allowMissingColumns=True)
             again = stage(self.context.lake, TABLE, both, append)
@@ -185,7 +192,7 @@ class Stream2Raw:
         if wrong.isEmpty():
             return
         night = self.context.night.key
-        rows = wrong.withColumn("night", F.lit(night)).withColumn("quarantined_at", F.current_timestamp())
+        rows = wrong.withColumns({"night": F.lit(night), "quarantined_at": F.current_timestamp()})
         self.context.lake.append("quarantine", rows, append)
 
 
@@ -208,7 +215,7 @@ def raw_rows(decoded: DataFrame, survey: Survey) -> DataFrame:
     from pyspark.sql import functions as F
 
     dated = decoded.withColumns({"night": night_column(survey.night_rule, "alert."), "is_duplicate": F.lit(False)})
-    return dated.select("*", "alert.*").drop("alert")
+    return dated.select(*_ROW, "alert.*")
 
 
 def night_column(rule: NightRule, prefix: str = "") -> Column:

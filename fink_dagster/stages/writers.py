@@ -17,7 +17,7 @@ from fink_dagster.stages import decoding
 from fink_dagster.stages.decoding import WriterSchema
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from pyspark.sql import DataFrame
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 TABLE = "writer_schemas"
 _COLUMNS = ("fingerprint", "schema", "header", "first_seen")
+_TICK = dt.timedelta(microseconds=1)
 MAX_IN_JVM = 32
 """Headers the JVM compares each message with; seven writers of ZTF 3.3 are known. The others are decoded in Python."""
 
@@ -65,23 +66,27 @@ class KnownWriters:
         Returns
         -------
         learned, widened : bool
-            Whether the JVM can decode more than before; whether a table has got new columns.
+            Whether the JVM can decode more than before; whether there are fields that plans made before do not have.
         """
-        found = [
-            self._survey.framing.header(row.header) for row in decoding.headers_in(messages, self._survey).collect()
-        ]
-        new = [writer for writer in map(self._readable, found) if writer is not None and self._is_new(writer)]
+        headers = [row.header for row in decoding.headers_in(messages, self._survey).collect()]
+        now = dt.datetime.now(dt.UTC)
+        new, reader = self._new_among(self._survey.framing.header(raw) for raw in sorted(headers))
         if not new:
             return False, False
-        before = self.reader
-        self._take(new)
-        widened = self.reader != before and widen(self._lake, self.reader)
-        now = dt.datetime.now(dt.UTC)
-        rows = [(w.fingerprint, w.header.schema_json, bytearray(w.header.raw), now) for w in new]
+        widened = reader != self.reader
+        if widened:
+            widen(self._lake, reader)
+        rows = [
+            # Of different times, so that they are merged in this order when they are read again.
+            (writer.fingerprint, writer.header.schema_json, bytearray(writer.header.raw), now + place * _TICK)
+            for place, writer in enumerate(new)
+        ]
         schema = self._lake.spark.table(self._lake.name(TABLE)).schema
-        # What is known already is not learned again, so this append happens once whatever it is called.
+        # What is known is not learned again, so one stream appends a schema once whatever it is called.
         self._lake.append(TABLE, self._lake.spark.createDataFrame(rows, schema), Append(TABLE, uuid.uuid4().hex, 0))
-        return True, widened
+        # Last: should one of the two above fail, the batch comes again and must find the schema new.
+        self._take(new)
+        return any(not w.header.compressed and w.header.raw in self._by_header for w in new), widened
 
     def _load(self) -> None:
         stored = self._lake.reader.rows(TABLE, _COLUMNS)
@@ -95,14 +100,23 @@ class KnownWriters:
             if len(self._by_header) < MAX_IN_JVM:
                 self._by_header[writer.header.raw] = writer
 
-    def _readable(self, header: Header) -> WriterSchema | None:
-        """Return the writer of a header, or None when its fields contradict those known; Python will say so."""
-        try:
-            writer = WriterSchema.of(header, self._survey)
-            decoding.merged_schema(self._survey, [writer], known=self.reader)
-        except CorruptData:
-            return None
-        return writer
+    def _new_among(self, headers: Iterable[Header]) -> tuple[list[WriterSchema], Mapping[str, Any]]:
+        """Return the new writers, and the reader's schema with their fields.
+
+        One whose fields contradict those known, or those of another new one, is left out; Python will say so.
+        """
+        new: list[WriterSchema] = []
+        reader = self.reader
+        for header in headers:
+            try:
+                writer = WriterSchema.of(header, self._survey)
+                merged = decoding.merged_schema(self._survey, [writer], known=reader)
+            except CorruptData:
+                continue
+            if self._is_new(writer):
+                new.append(writer)
+                reader = merged
+        return new, reader
 
     def _is_new(self, writer: WriterSchema) -> bool:
         if writer.fingerprint not in self._fingerprints:

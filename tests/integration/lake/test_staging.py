@@ -8,7 +8,7 @@ import pytest
 
 from fink_dagster.errors import OperationError
 from fink_dagster.lake.lake import Append, Lake
-from fink_dagster.lake.reading import history, nights_in
+from fink_dagster.lake.reading import history, may_hold
 from fink_dagster.lake.staging import look, publish, rows_of, stage
 from tests.toy import Toy
 
@@ -60,8 +60,9 @@ def test_rows_staged_before_another_commit_are_published_after_it(lake: Lake) ->
     publish(lake, second)
     publish(lake, first)
     assert (held(lake), lake.appended(RAW, FIRST), lake.appended(RAW, SECOND)) == ([1, 2], True, True)
-    nights = [nights_in(snapshot) for snapshot in history(lake.reader.table(RAW))]
-    assert nights == [{"2024-05-05"}, {"2024-05-06"}]
+    newest, oldest = history(lake.reader.table(RAW))
+    assert (may_hold(newest, "2024-05-05"), may_hold(newest, "2024-05-06")) == (True, False)
+    assert (may_hold(oldest, "2024-05-05"), may_hold(oldest, "2024-05-06")) == (False, True)
 
 
 def test_what_a_crash_left_staged_is_never_published(lake: Lake) -> None:
@@ -79,8 +80,32 @@ def test_an_append_after_staging_is_seen_at_once(lake: Lake) -> None:
 
 def test_a_table_that_does_not_stage_is_refused(lake: Lake) -> None:
     lake.spark.sql(f"ALTER TABLE {lake.name(RAW)} SET TBLPROPERTIES ('write.wap.enabled'='false')")
-    with pytest.raises(OperationError, match="must stage what is written to it"):
+    with pytest.raises(OperationError, match="so that a batch can be staged"):
         stage(lake, RAW, alerts(lake, 1), FIRST)
+    assert held(lake) == []
+
+
+def test_after_a_write_that_failed_the_session_stages_no_more(lake: Lake) -> None:
+    with pytest.raises(Exception, match="offset"):
+        stage(lake, RAW, alerts(lake, 1).drop("offset"), FIRST)
+    lake.append(RAW, alerts(lake, 2), SECOND)
+    assert held(lake) == [2]
+
+
+def test_staged_rows_are_published_after_a_compaction(lake: Lake) -> None:
+    for place in range(6):
+        lake.append(RAW, alerts(lake, 10 + place), Append("other", "c", place))
+    staged = stage(lake, RAW, alerts(lake, 1), FIRST)
+    lake.spark.sql(f"CALL fink.system.rewrite_data_files('{lake.survey.name}.{RAW}')")
+    publish(lake, staged)
+    assert held(lake) == [1, 10, 11, 12, 13, 14, 15]
+    assert lake.appended(RAW, FIRST)
+
+
+def test_tables_that_are_as_declared_are_left_alone(lake: Lake) -> None:
+    before = lake.reader.table(RAW).metadata_location
+    lake.create()
+    assert lake.reader.table(RAW).metadata_location == before
 
 
 def test_a_table_older_than_its_declaration_gets_the_properties_it_lacks(lake: Lake) -> None:

@@ -29,6 +29,12 @@ if TYPE_CHECKING:
     from fink_dagster.lake.staging import Staged
     from fink_dagster.stages.stage import NightContext
 
+
+def with_text(packet: bytes, name: str) -> bytes:
+    schema, record = decoded(packet)
+    return encoded({**schema, "fields": [*schema["fields"], {"name": name, "type": "string"}]}, {**record, name: "x"})
+
+
 BatchOf = Callable[..., "DataFrame"]
 
 
@@ -72,6 +78,7 @@ def test_what_cannot_become_an_alert_is_quarantined_with_its_code(
 def test_a_quarantined_message_is_kept_as_it_came(context: NightContext, batch_of: BatchOf) -> None:
     stage(context).process(batch_of([b"noise"]), Batch(0, "c"))
     (row,) = rows(context, "quarantine")
+    assert rows(context, "raw_alerts") == []
     assert (row["value"], row["topic"], row["partition"], row["offset"]) == (b"noise", TOPIC, 0, 0)
     assert row["headers"] == [{"key": "source", "value": b"x"}]
     assert row["text"].startswith("message: must begin with Obj")
@@ -148,6 +155,84 @@ def test_a_crash_before_the_alerts_are_published_leaves_nothing_twice(
     assert rows(context, "raw_alerts") == []
     stage(context).process(batch_of(packets[:2]), Batch(0, "c"))
     assert [row["is_duplicate"] for row in rows(context, "raw_alerts")] == [False, False]
+
+
+def test_a_crash_after_alerts_were_published_behind_another_commit_leaves_nothing_twice(
+    context: NightContext, batch_of: BatchOf, packets: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish, others = stream2raw.publish, [stage(context)]
+
+    def crash(lake: Lake, staged: Staged) -> None:
+        publish(lake, staged)
+        if not others:
+            raise KeyboardInterrupt
+
+    def look_late(lake: Lake, staged: Staged, columns: list[str]) -> pa.Table:
+        if others:
+            others.pop().process(batch_of([packets[2]], topic="ztf_20180820_programid1"), Batch(0, "another"))
+            monkeypatch.setattr(stream2raw, "publish", crash)
+        return look(lake, staged, columns)
+
+    look = stream2raw.look
+    monkeypatch.setattr(stream2raw, "look", look_late)
+    with pytest.raises(KeyboardInterrupt):
+        stage(context).process(batch_of(packets[:2]), Batch(0, "c"))
+    monkeypatch.undo()
+    stage(context).process(batch_of(packets[:2]), Batch(0, "c"))
+    found = sorted((row["topic"], row["offset"], row["is_duplicate"]) for row in rows(context, "raw_alerts"))
+    assert found == [(TOPIC, 0, False), (TOPIC, 1, False), ("ztf_20180820_programid1", 0, False)]
+
+
+def test_an_alert_only_python_can_hold_is_quarantined(
+    context: NightContext, batch_of: BatchOf, packets: list[bytes]
+) -> None:
+    schema, record = decoded(packets[0])
+    long = encoded(schema, {**record, "publisher": "x" * 1_100_000}, codec="deflate")
+    made = stage(context)
+    made.process(batch_of([long]), Batch(0, "c"))
+    assert rows(context, "raw_alerts") == []
+    made.process(batch_of([long, packets[1]], start=1), Batch(1, "c"))
+    assert [row["offset"] for row in rows(context, "raw_alerts")] == [2]
+    found = {row["offset"]: (row["code"], row["value"]) for row in rows(context, "quarantine")}
+    assert found == {0: ("undecodable", long), 1: ("undecodable", long)}
+
+
+def test_of_two_writers_that_contradict_each_other_one_is_learned(
+    context: NightContext, batch_of: BatchOf, packets: list[bytes]
+) -> None:
+    schema, record = decoded(packets[0])
+
+    def with_flag(kind: str, value: Any) -> bytes:
+        fields = [*schema["fields"], {"name": "flag", "type": kind}]
+        return encoded({**schema, "fields": fields}, {**record, "flag": value})
+
+    made, batch = stage(context), batch_of([with_flag("boolean", True), with_flag("string", "x")])
+    with pytest.raises(SchemaWidened):
+        made.process(batch, Batch(0, "c"))
+    made.process(batch, Batch(0, "c"))
+    (row,), (wrong,) = rows(context, "raw_alerts"), rows(context, "quarantine")
+    assert row["flag"] in (True, "x")
+    assert (wrong["code"], wrong["offset"]) == ("schema_conflict", 1 - row["offset"])
+
+
+def test_a_schema_is_learned_again_when_remembering_it_failed(
+    context: NightContext, batch_of: BatchOf, packets: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, batch = stage(context), batch_of([with_new_field(packets[0], "brightness", 0.25)])
+
+    def fail(*_: Any) -> bool:
+        raise TimeoutError
+
+    monkeypatch.setattr(context.lake, "append", fail)
+    with pytest.raises(TimeoutError):
+        made.process(batch, Batch(0, "c"))
+    monkeypatch.undo()
+    with pytest.raises(SchemaWidened):
+        made.process(batch, Batch(0, "c"))
+    made.process(batch, Batch(0, "c"))
+    (row,) = rows(context, "raw_alerts")
+    assert row["candidate"]["brightness"] == 0.25
+    assert len(rows(context, "writer_schemas")) == 1
 
 
 def test_duplicates_and_damage_in_one_batch_are_both_told(
@@ -237,11 +322,21 @@ def test_the_forced_photometry_of_newer_alerts_is_kept(
     assert (row["fp_hists"][0]["jd"], row["fp_hists"][0]["fid"]) == (2458000.5, 1)
 
 
-def test_a_field_named_like_a_column_of_ours_is_quarantined(
+def test_fields_named_like_columns_of_ours_are_quarantined(
     context: NightContext, batch_of: BatchOf, packets: list[bytes]
 ) -> None:
-    schema, record = decoded(packets[0])
-    schema["fields"].append({"name": "topic", "type": "string"})
-    stage(context).process(batch_of([encoded(schema, {**record, "topic": "x"})]), Batch(0, "c"))
-    (row,) = rows(context, "quarantine")
-    assert row["code"] == "reserved_name"
+    names = ["topic", "Night", "reason", "_added"]
+    stage(context).process(batch_of([with_text(packets[0], name) for name in names]), Batch(0, "c"))
+    assert [row["code"] for row in rows(context, "quarantine")] == ["reserved_name"] * len(names)
+    assert rows(context, "raw_alerts") == []
+
+
+def test_fields_named_like_columns_in_passing_are_kept(
+    context: NightContext, batch_of: BatchOf, packets: list[bytes]
+) -> None:
+    batch = batch_of([with_text(packets[0], "alert"), with_text(packets[1], "body"), b"noise"])
+    with pytest.raises(SchemaWidened):
+        stage(context).process(batch, Batch(0, "c"))
+    stage(context).process(batch, Batch(0, "c"))
+    found = {row["offset"]: (row["alert"], row["body"]) for row in rows(context, "raw_alerts")}
+    assert found == {0: ("x", None), 1: (None, "x")}

@@ -119,7 +119,7 @@ def family(server: Server) -> list[psutil.Process]:
 def alive(process: psutil.Process) -> bool:
     """Return whether a process does anything still; one that has ended and waits for its parent to notice does not."""
     try:
-        return process.status() != psutil.STATUS_ZOMBIE
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 
@@ -151,10 +151,10 @@ def end(processes: Iterable[psutil.Process], grace_seconds: float) -> None:
     processes = list(processes)
     for process in processes:
         _signal(process.terminate)
-    _, left = psutil.wait_procs(processes, grace_seconds)
+    left = _wait(processes, grace_seconds)
     for process in left:
         _signal(process.kill)
-    psutil.wait_procs(left, _KILL_SECONDS)
+    _wait(left, _KILL_SECONDS)
 
 
 def wait_ready(server: Server, ready: Callable[[], bool], *, timeout_seconds: float) -> None:
@@ -183,6 +183,18 @@ def last_words(server: Server) -> str:
     told = [line.strip() for line in lines if line.strip() and not line.startswith(("\t", "    at "))]
     telling = [line for line in told if "Exception" in line or "ERROR" in line or "Error:" in line]
     return ((telling or told or ["nothing said"])[-1])[:300]
+
+
+def _wait(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Wait until processes have ended; return those that have not."""
+    deadline = time.monotonic() + seconds
+    left = [process for process in processes if alive(process)]
+    while left and time.monotonic() < deadline:
+        # Not to the deadline: a child of another process may stay a zombie for as long as that one likes.
+        _, left = psutil.wait_procs(left, timeout=_POLL_SECONDS)
+        left = [process for process in left if alive(process)]
+    psutil.wait_procs(processes, timeout=0)  # buries children of ours
+    return left
 
 
 def _children(process: psutil.Process) -> list[psutil.Process]:

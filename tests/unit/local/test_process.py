@@ -73,7 +73,7 @@ def test_stopping_ends_the_descendants(server):
     wait_until(lambda: len(process.family(server)) == 2)
     family = process.family(server)
     process.stop(server)
-    assert not any(member.is_running() for member in family)
+    assert [member for member in family if process.alive(member)] == []
 
 
 def test_a_descendant_whose_parent_was_killed_is_still_stopped(server):
@@ -83,7 +83,7 @@ def test_a_descendant_whose_parent_was_killed_is_still_stopped(server):
     parent.wait(5)
     (orphan,) = process.family(server)
     process.stop(server)
-    assert not orphan.is_running()
+    assert not process.alive(orphan)
 
 
 def test_a_server_deaf_to_the_polite_signal_is_killed_after_the_grace(server):
@@ -91,6 +91,20 @@ def test_a_server_deaf_to_the_polite_signal_is_killed_after_the_grace(server):
     wait_until(lambda: "deaf" in server.log.read_text())
     process.stop(server, grace_seconds=0.5)
     assert not started.is_running()
+
+
+def test_a_process_its_parent_does_not_bury_is_not_waited_for():
+    parent = psutil.Popen(PARENT)
+    try:
+        wait_until(parent.children)
+        (child,) = parent.children()
+        begun = time.monotonic()
+        process.end([child], 20)
+        assert time.monotonic() - begun < 5
+        assert not process.alive(child)
+    finally:
+        parent.kill()
+        parent.wait()
 
 
 def test_stopping_what_does_not_run_is_no_error(server):

@@ -80,9 +80,11 @@ def launch(settings: Settings, survey: Survey, night: Night) -> str:
     return str(answer["run"]["runId"])
 
 
-def why_failed(settings: Settings, run_id: str) -> str:
+def why_failed(settings: Settings, run: Run) -> str:
     """Return in one sentence what ended a run."""
-    events = _ask(settings, _FAILURES, {"run": run_id})["logsForRun"].get("events", [])
+    if run.status == "CANCELED":
+        return "it was canceled; start it again, and it goes on where it was"
+    events = _ask(settings, _FAILURES, {"run": run.id})["logsForRun"].get("events", [])
     for event in events:
         error = event.get("error") if event else None
         if error:

@@ -68,7 +68,7 @@ def _until_ended(
             failed_since = failed_since or time.monotonic()
             if not run.will_retry or time.monotonic() - failed_since > RETRY_SECONDS:
                 message = (
-                    f"night {night} ({survey.name}): its run must succeed; {orchestrator.why_failed(settings, run.id)}"
+                    f"night {night} ({survey.name}): its run must succeed; {orchestrator.why_failed(settings, run)}"
                 )
                 raise OperationError(message)
         else:

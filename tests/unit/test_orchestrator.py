@@ -16,6 +16,7 @@ from fink_dagster.surveys.ztf import ZTF
 from tests.conftest import free_ports
 
 NIGHT = Night("2018-08-19")
+FAILED = orchestrator.Run("r", "FAILURE", will_retry=False)
 
 
 class FakeDagster(HTTPServer):
@@ -123,9 +124,15 @@ def test_why_a_run_failed_is_the_innermost_error(dagster: FakeDagster) -> None:
     inner = {"error": {"message": "fink_dagster.errors.OperationError: kafka: must answer\n at x"}}
     events = [{}, {"error": {"message": "outer", "errorChain": [inner]}}]
     dagster.say(logsForRun={"events": events})
-    assert orchestrator.why_failed(dagster.settings, "r") == "kafka: must answer"
+    assert orchestrator.why_failed(dagster.settings, FAILED) == "kafka: must answer"
 
 
 def test_a_run_that_failed_without_a_word_says_so(dagster: FakeDagster) -> None:
     dagster.say(logsForRun={"events": [{}]})
-    assert orchestrator.why_failed(dagster.settings, "r") == "no reason was given"
+    assert orchestrator.why_failed(dagster.settings, FAILED) == "no reason was given"
+
+
+def test_a_canceled_run_is_said_to_be_canceled(dagster: FakeDagster) -> None:
+    canceled = orchestrator.Run("r", "CANCELED", will_retry=False)
+    assert orchestrator.why_failed(dagster.settings, canceled).startswith("it was canceled; start it again")
+    assert dagster.asked == []

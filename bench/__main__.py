@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +12,8 @@ from bench.measures import MEASURES, Task
 from bench.messages import messages, source, templates
 from bench.report import cores, report, show, write
 from bench.servers import servers
-from fink_dagster.errors import FinkError, UserError
+from fink_dagster.cli import run
+from fink_dagster.errors import UserError
 from fink_dagster.kafka.clients import survey_client
 from fink_dagster.kafka.topics import ensure_topic
 from fink_dagster.local.jars import ensure_jars
@@ -50,7 +50,7 @@ def bench(
 ) -> None:
     """Measure how many alerts a second this machine takes in, and compare with the original's way.
 
-    Kafka and HBase of its own are started and removed; a full run takes some 20 minutes and 4 GB of disk. Exits with 0
+    Kafka and HBase of its own are started and removed; a full run takes some 10 minutes and 4 GB of disk. Exits with 0
     also when a target is missed: that is a result.
 
     Example: python -m bench --messages 2000 --rounds 1 --only kafka_read,stream2raw
@@ -119,12 +119,8 @@ def _tasks(
 
 
 def main() -> None:
-    """Run the benchmark; an error of ours is one sentence and its exit code."""
-    try:
-        app()
-    except FinkError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(error.exit_code)
+    """Run the benchmark."""
+    run(app)
 
 
 if __name__ == "__main__":

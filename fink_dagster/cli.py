@@ -33,9 +33,14 @@ app.add_typer(quarantine.app, name="quarantine")
 
 
 def main() -> None:
-    """Run a command; an error of ours is one sentence and its exit code."""
+    """Run a command of ``fink-dagster``."""
+    run(app)
+
+
+def run(commands: typer.Typer) -> None:
+    """Run what was typed; an error of ours is one sentence and its exit code."""
     try:
-        app()
+        commands()
     except FinkError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)

@@ -17,16 +17,13 @@ if TYPE_CHECKING:
 WIDE_TABLES = ("raw_alerts", "science_alerts")
 
 
-def widen(lake: Lake, alert_schema: Mapping[str, Any]) -> bool:
-    """Add to the tables that hold whole alerts the columns they lack; return whether there were any."""
-    widened = False
+def widen(lake: Lake, alert_schema: Mapping[str, Any]) -> None:
+    """Add to the tables that hold whole alerts the columns they lack."""
     for table in WIDE_TABLES:
         held = lake.spark.table(lake.name(table)).schema
         for path, kind in missing_columns(alert_schema, held):
             quoted = ".".join(f"`{part}`" for part in path)
             lake.spark.sql(f"ALTER TABLE {lake.name(table)} ADD COLUMN {quoted} {kind}")
-            widened = True
-    return widened
 
 
 def missing_columns(

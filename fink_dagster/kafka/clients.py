@@ -61,7 +61,6 @@ def client_config(cluster: KafkaCluster, address: str) -> dict[str, str]:
     """
     config = {
         "bootstrap.servers": address,
-        "broker.address.family": "v4",  # "localhost" is ::1 first on many machines, and the brokers listen on IPv4
         "security.protocol": _protocol(cluster, address),
         "group.id": f"{cluster.group_prefix}-reader",  # nothing is ever committed under it; ACLs ask for the prefix
         "log_level": "0",  # what matters arrives as an error; librdkafka would also print it, line after line

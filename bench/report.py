@@ -1,6 +1,7 @@
 """What came out: medians and spread, the ratios and whether each target is met, as a table and as JSON.
 
-No path and no name of a machine is written: the file may be shown to anybody.
+A ratio is taken within each round, and then the median of the rounds: whatever else a machine does hits the measures of
+one round alike, and the rounds not. No path and no name of a machine is written: the file may be shown to anybody.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Spread(TypedDict):
 
 @dataclass(frozen=True)
 class Target:
-    """What must be reached: a median, or its ratio to another's."""
+    """What must be reached: a measure's rate, or its ratio to another's."""
 
     of: str
     to: str | None
@@ -49,12 +50,11 @@ class Target:
         """What the report calls it."""
         return f"{self.of}/{self.to}" if self.to else f"{self.of} alerts/s"
 
-    def value(self, medians: Mapping[str, float]) -> float | None:
-        """Return what was reached, or None when a part of it was not measured."""
-        parts = [name for name in (self.of, self.to) if name]
-        if any(name not in medians for name in parts):
+    def ratio(self, rates: Mapping[str, Sequence[float]]) -> float | None:
+        """Return the median of the rounds' ratios, or None when it is none or a part of it was not measured."""
+        if self.to is None or not {self.of, self.to} <= set(rates):
             return None
-        return medians[self.of] / (medians[self.to] if self.to else 1.0)
+        return median(of / to for of, to in zip(rates[self.of], rates[self.to], strict=True))
 
 
 TARGETS = (
@@ -83,14 +83,10 @@ def report(rates: Mapping[str, Sequence[float]], settings: Settings, messages: i
     load : float
         Processes that wanted a core before anything was started, averaged over a minute.
     """
-    spreads = {name: spread(values) for name, values in rates.items()}
-    medians = {name: values["median"] for name, values in spreads.items()}
-    ratios = {
-        target.name: round(value, 3) for target in TARGETS if target.to and (value := target.value(medians)) is not None
-    }
+    ratios = {target.name: target.ratio(rates) for target in TARGETS}
     return {
-        **{name: {"alerts_per_s": values} for name, values in spreads.items()},
-        "ratios": ratios,
+        **{name: {"alerts_per_s": spread(values)} for name, values in rates.items()},
+        "ratios": {name: round(ratio, 3) for name, ratio in ratios.items() if ratio is not None},
         "messages": messages,
         "rounds": max(map(len, rates.values())),
         "cores": cores(),
@@ -128,7 +124,7 @@ def show(found: Mapping[str, Any]) -> None:
     console.print(rates)
     targets = Table("target", "at least", "reached", "")
     for target in TARGETS:
-        value = target.value({name: values["median"] for name, values in measured.items()})
+        value = found["ratios"].get(target.name) if target.to else measured.get(target.of, {}).get("median")
         if value is not None:
             met = "[green]met[/]" if value >= target.at_least else "[red]missed[/]"
             targets.add_row(target.name, f"{target.at_least:g}", f"{value:.3g}", met)

@@ -16,7 +16,7 @@ RATES = {
     "kafka_read": [1000.0, 1200, 900],
     "udf_decode": [100.0] * 3,
     "stream2raw": [310.0, 400, 290],
-    "chain": [150.0],
+    "chain": [150.0] * 3,
 }
 
 
@@ -24,7 +24,13 @@ def test_each_measure_has_median_and_extremes(tmp_path: Path) -> None:
     write(report(RATES, Settings(data=tmp_path), 20, 0.0), tmp_path / "new" / "latest.json")
     found = json.loads((tmp_path / "new" / "latest.json").read_text())
     assert found["stream2raw"] == {"alerts_per_s": {"median": 310.0, "min": 290.0, "max": 400.0}}
-    assert found["ratios"] == {"stream2raw/udf_decode": 3.1, "stream2raw/kafka_read": 0.31}
+    assert found["ratios"] == {"stream2raw/udf_decode": 3.1, "stream2raw/kafka_read": 0.322}
+
+
+def test_a_ratio_is_taken_within_each_round(tmp_path: Path) -> None:
+    # The whole machine was half as fast in two of three rounds.
+    rates = {"udf_decode": [100.0, 50.0, 50.0], "stream2raw": [400.0, 200.0, 200.0]}
+    assert report(rates, Settings(data=tmp_path), 20, 0.0)["ratios"] == {"stream2raw/udf_decode": 4.0}
 
 
 def test_what_was_not_measured_has_no_ratio(tmp_path: Path) -> None:

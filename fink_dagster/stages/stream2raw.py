@@ -79,6 +79,10 @@ class Stream2Raw:
             "kafka.isolation.level": "read_committed",
             # A batch ends at offsets that are there; at the topic's end every partition would wait for more in vain.
             "kafka.fetch.max.wait.ms": "10",
+            # The connector asks twice where the partition ends for each fetch; three megabytes are some 60 alerts.
+            "kafka.max.partition.fetch.bytes": str(3 * 2**20),
+            # The client's own 64 kB would have such a fetch arrive in fifty pieces; the system knows better.
+            "kafka.receive.buffer.bytes": "-1",
         }
         return self.context.spark.readStream.format("kafka").options(**options).load()
 

@@ -13,7 +13,7 @@ from typing import Any
 import dagster as dg
 
 from assets.partitions import nights
-from assets.specs import key, stage_specs
+from assets.specs import column_lineage, key, stage_specs
 from expectations.account import account_closes, account_spec
 from fink_dagster.accounts.account import Account
 from fink_dagster.accounts.closing import close_night, open_night
@@ -94,9 +94,9 @@ def _observe(context: dg.AssetExecutionContext, stream: NightStreams, flow: Flow
 
 def _tell_failures(context: dg.AssetExecutionContext, stream: NightStreams, told: dict[str, str]) -> dict[str, str]:
     failures = stream.failures()
-    for stage, why in failures.items():
-        if told.get(stage) != why:
-            context.log.warning(f"{stage} waits and is tried again: {why}")
+    for what, why in failures.items():
+        if told.get(what) != why:
+            context.log.warning(f"{what}: {why}")
     return failures
 
 
@@ -108,6 +108,8 @@ def _materializations(survey: Survey, flow: Flow, account: Account) -> Iterator[
             "account": dg.MetadataValue.json(account.as_books()),
             "account_closes": account.closes,
         }
+        if stage == "raw2science":
+            metadata["dagster/column_lineage"] = column_lineage(survey)
         yield dg.MaterializeResult(asset_key=key(survey, TABLE_OF_STAGE[stage]), metadata=metadata)
 
 

@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from fink_dagster.lake.tables import tables
+from fink_dagster.science.lineage import origins
+from fink_dagster.science.registry import modules_for
 from fink_dagster.stages.distribution import filters_for
+from fink_dagster.surveys.avro import by_place
 
 if TYPE_CHECKING:
     from fink_dagster.lake.tables import Table
+    from fink_dagster.science.lineage import Origin
     from fink_dagster.surveys.base import Survey
 
 OWNERS = ["team:operators"]
@@ -83,11 +87,35 @@ def _stage(survey: Survey, table: Table, stage: str, deps: list[dg.AssetKey], ki
         owners=OWNERS,
         kinds=kinds,
         group_name=survey.name,
-        metadata={"dagster/column_schema": column_schema(table), "fink/stage": stage},
+        metadata={"dagster/column_schema": column_schema(survey, table), "fink/stage": stage},
     )
 
 
-def column_schema(table: Table) -> dg.TableSchema:
-    """Return a table's columns as Dagster shows them."""
-    columns = [dg.TableColumn(column.name, column.type, column.meaning) for column in table.columns]
+def column_schema(survey: Survey, table: Table) -> dg.TableSchema:
+    """Return a table's columns as Dagster shows them; one a science module adds says which, and from what."""
+    found = _origins(survey)
+    columns = [
+        dg.TableColumn(
+            column.name,
+            column.type,
+            f"{column.meaning} ({origin})" if (origin := found.get(column.name)) else column.meaning,
+        )
+        for column in table.columns
+    ]
     return dg.TableSchema(columns=columns)
+
+
+def column_lineage(survey: Survey) -> dg.TableColumnLineage:
+    """Return which columns of raw_alerts each column of science_alerts is made of."""
+    held, found = tables(survey), _origins(survey)
+    raw = {column.name for column in held["raw_alerts"].columns}
+    made_of = {column.name: {column.name} & raw for column in held["science_alerts"].columns}
+    made_of |= {name: {field.partition(".")[0] for field in origin.fields} & raw for name, origin in found.items()}
+    source = key(survey, "raw_alerts")
+    return dg.TableColumnLineage(
+        {name: [dg.TableColumnDep(source, column) for column in sorted(of)] for name, of in made_of.items() if of}
+    )
+
+
+def _origins(survey: Survey) -> dict[str, Origin]:
+    return origins(modules_for(by_place(survey.alert_schema)))

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from fink_dagster.commands import quarantine
+from fink_dagster.commands import catalogues, quarantine
 from fink_dagster.commands.account import account
 from fink_dagster.commands.demo import demo
 from fink_dagster.commands.doctor import doctor
+from fink_dagster.commands.enrich import enrich
 from fink_dagster.commands.night import night
 from fink_dagster.commands.replay import replay
 from fink_dagster.commands.services import down, services, setup, up
@@ -26,10 +27,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-_COMMANDS: tuple[Callable[..., None], ...] = (setup, doctor, up, down, services, demo, replay, night, account)
+_COMMANDS: tuple[Callable[..., None], ...] = (setup, doctor, up, down, services, demo, replay, night, account, enrich)
 for command in _COMMANDS:
     app.command()(command)
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(catalogues.app, name="catalogues")
 
 
 def main() -> None:

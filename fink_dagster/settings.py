@@ -42,7 +42,10 @@ class Settings(BaseSettings):
     data: Path = Field(CHECKOUT / ".fink", description="all state: lake, catalog, checkpoints, servers, Dagster")
     cache: Path = Field(
         Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "fink-dagster",
-        description="jars and sample packets, shared by checkouts",
+        description="jars, sample packets and indexes of catalogues, shared by checkouts",
+    )
+    catalogues: Path | None = Field(
+        None, description="folder of the files of catalogues; unset: catalogues/ in the cache"
     )
     survey: str = Field("ztf", description="survey a command means when it does not say one")
 
@@ -108,6 +111,16 @@ class Settings(BaseSettings):
         """Location of the Iceberg tables."""
         return self.lake_warehouse or str(self.data / "lake")
 
+    @property
+    def catalogue_folder(self) -> Path:
+        """Where the files of catalogues are."""
+        return self.catalogues or self.cache / "catalogues"
+
+    @property
+    def catalogue_indexes(self) -> Path:
+        """Where their indexes are kept, which are made from them; the folder itself may be read-only."""
+        return self.cache / "catalogue-indexes"
+
     def checkpoints(self, survey: str, night: str) -> Path:
         """Return the folder of one night's checkpoints and its lock."""
         return self.data / "checkpoints" / survey / night
@@ -134,8 +147,9 @@ def load_settings() -> Settings:
         )
         message = f"settings: {wrong}; correct the environment and try again"
         raise UserError(message) from None
+    folders = {"data": settings.data, "cache": settings.cache, "catalogues": settings.catalogues}
     return settings.model_copy(
-        update={"data": settings.data.expanduser().absolute(), "cache": settings.cache.expanduser().absolute()}
+        update={name: folder.expanduser().absolute() for name, folder in folders.items() if folder is not None}
     )
 
 

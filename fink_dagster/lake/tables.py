@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from fink_dagster.science.module import Output
     from fink_dagster.surveys.base import Survey
 
 
@@ -54,7 +55,8 @@ _ADDED = (
     Column("brokerEndProcessTimestamp", "timestamp", "when the science modules were done with it, UTC"),
     Column("fink_broker_version", "string", "version of this platform"),
     Column("fink_science_version", "string", "version of the science modules"),
-    Column("science_status", "map<string,string>", "module that failed on this alert -> why; its own cells are null"),
+    Column("science_versions", "map<string,string>", "science module -> version it ran with"),
+    Column("science_status", "map<string,string>", "module that failed on this alert -> code; its own cells are null"),
 )
 PUBLISHER = Column("publisher", "string", "constant sender text; the survey's own stands in raw_alerts")
 
@@ -69,7 +71,11 @@ def identity(survey: Survey) -> tuple[Column, ...]:
 def added_columns(survey: Survey) -> tuple[Column, ...]:
     """Return what raw2science adds to a survey's alert: timestamps, versions, outputs of the modules that can run."""
     outputs = (out for module in modules_for(by_place(survey.alert_schema)) for out in module.outputs)
-    return (*_ADDED, *(Column(out.name, out.type, out.meaning) for out in outputs))
+    return (*_ADDED, *(Column(out.name, out.spark_type, _meaning(out)) for out in outputs))
+
+
+def _meaning(out: Output) -> str:
+    return f"{out.meaning} [{out.unit}]" if out.unit else out.meaning
 
 
 def platform_columns(survey: Survey) -> frozenset[str]:

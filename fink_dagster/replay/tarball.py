@@ -62,8 +62,17 @@ def check(path: Path, name: str, report: Callable[[int], None]) -> tuple[str, in
     return digest.hexdigest(), total
 
 
-def packets(path: Path, name: str) -> Iterator[Packet]:
+def packets(path: Path, name: str, report: Callable[[int], None] = lambda _: None) -> Iterator[Packet]:
     """Yield the packets of a tarball in its order.
+
+    Parameters
+    ----------
+    path : Path
+        The tarball.
+    name : str
+        What messages call it.
+    report : callable
+        Called with the number of compressed bytes each step has read.
 
     Raises
     ------
@@ -71,7 +80,8 @@ def packets(path: Path, name: str) -> Iterator[Packet]:
         As :func:`check`, where the file has changed since.
     """
     with path.open("rb") as file:
-        yield from _walk(file, name, path.stat().st_size, keep=True)
+        raw = _Watched(file, lambda data: report(len(data)))
+        yield from _walk(raw, name, path.stat().st_size, keep=True)
 
 
 class _Watched:

@@ -25,7 +25,26 @@ PANDAS_TYPES = {
     "boolean": "boolean",
 }
 
+NO_CATALOGUE = "no_catalogue"
+"""Code of a module whose catalogue nobody has put there, which is no fault."""
+
 Result = pd.DataFrame | pd.Series | np.ndarray
+
+
+class Unavailable(Exception):
+    """What a module raises when something it needs is not there, such as a catalogue: no fault of its own.
+
+    Parameters
+    ----------
+    code : str
+        Stands in ``science_status``: lower case, words joined by underscores.
+    text : str
+        What is missing, in one sentence.
+    """
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 @dataclass(frozen=True)
@@ -37,17 +56,28 @@ class Output:
     name : str
         Column of the science table.
     type : str
-        Spark type name, one of ``int``, ``bigint``, ``float``, ``double``, ``string``, ``boolean``.
+        Spark type name, one of ``int``, ``bigint``, ``float``, ``double``, ``string``, ``boolean``; empty for a
+        record of numbers, which ``fields`` describes.
     unit : str
         Unit of the value; empty for a number without one.
     meaning : str
         One sentence for the schema, the documentation and the expectations.
+    fields : tuple of str
+        Of a record: the names of its numbers, all double. The module gives a dict of them, or None, per alert.
     """
 
     name: str
     type: str
     unit: str
     meaning: str
+    fields: tuple[str, ...] = ()
+
+    @property
+    def spark_type(self) -> str:
+        """The column's type in Spark SQL."""
+        if not self.fields:
+            return self.type
+        return f"struct<{','.join(f'{field}:double' for field in self.fields)}>"
 
 
 @dataclass(frozen=True)
@@ -67,7 +97,16 @@ class Module:
         Columns the module adds.
     function : callable
         Takes one Series per input, in their order; returns one column as Series or array, or a DataFrame with a
-        column per output. Pure: the same input gives the same output, whatever alerts came together.
+        column per output. Pure: the same input gives the same output, whatever alerts came together. A value that is
+        not defined is null (``pd.NA`` or None); a NaN is taken for a fault.
+    optional : tuple of str
+        Further inputs, in the form of ``inputs`` and handed over after them; one that is not there, or was not given,
+        is null.
+    owner : str
+        Who answers for it.
+    where : str
+        Boolean output of another module: the function gets those alerts only, and the others' cells are null. Empty
+        for all alerts.
     """
 
     name: str
@@ -75,3 +114,16 @@ class Module:
     inputs: tuple[str, ...]
     outputs: tuple[Output, ...]
     function: Callable[..., Result]
+    optional: tuple[str, ...] = ()
+    owner: str = "fink-dagster"
+    where: str = ""
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Every column it cannot run without."""
+        return (*self.inputs, self.where) if self.where else self.inputs
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Every column it looks at where it is there."""
+        return (*self.needs, *self.optional)

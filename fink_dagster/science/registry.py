@@ -10,16 +10,39 @@ from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
 from fink_dagster.errors import OperationError, UserError
-from fink_dagster.science import nalerthist, roid
+from fink_dagster.science import (
+    classification,
+    crossmatch,
+    fast_transient_rate,
+    flags,
+    hostless,
+    lc_features,
+    nalerthist,
+    roid,
+    sky,
+    transient_features,
+)
+from fink_dagster.surveys.avro import has_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fink_dagster.science.module import Module
-from fink_dagster.surveys.avro import has_path
 
-SCIENCE_VERSION = "0.1.0"
-_MODULES = (roid.MODULE, nalerthist.MODULE)
+SCIENCE_VERSION = "0.2.0"
+_MODULES = (
+    classification.MODULE,
+    *crossmatch.MODULES,
+    fast_transient_rate.MODULE,
+    flags.MODULE,
+    hostless.CANDIDATE_MODULE,
+    hostless.MODULE,
+    lc_features.MODULE,
+    nalerthist.MODULE,
+    roid.MODULE,
+    sky.MODULE,
+    transient_features.MODULE,
+)
 
 
 def science_version() -> str:
@@ -43,7 +66,7 @@ def modules_for(alert_schema: Any) -> list[Module]:
     given: set[str] = set()
     able = []
     for module in modules():
-        if all(path in given or has_path(alert_schema, path) for path in module.inputs):
+        if all(path in given or has_path(alert_schema, path) for path in module.needs):
             able.append(module)
             given |= {output.name for output in module.outputs}
     return able
@@ -76,7 +99,7 @@ def in_order(unordered: Sequence[Module]) -> list[Module]:
     """
     by_name = {module.name: module for module in sorted(unordered, key=lambda module: module.name)}
     adds = _who_adds(list(by_name.values()))
-    needs = {name: [adds[path] for path in module.inputs if path in adds] for name, module in by_name.items()}
+    needs = {name: [adds[path] for path in module.reads if path in adds] for name, module in by_name.items()}
     try:
         return [by_name[name] for name in TopologicalSorter(needs).static_order()]
     except CycleError as error:

@@ -1,26 +1,66 @@
 """Running science modules over a table of alerts, each isolated from the others.
 
-A module that fails leaves nulls in its own columns and a reason; the others run as if it were not there. No module is
+A module that fails leaves nulls in its own columns and a code; the others run as if it were not there. No module is
 known by name here, and nothing is read or written.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from fink_dagster.science.module import PANDAS_TYPES, Module, Output
+from fink_dagster.science.answers import checked, nulls
+from fink_dagster.science.module import NO_CATALOGUE, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-REASON_CHARACTERS = 300
+    from fink_dagster.science.module import Module
+
+TEXT_CHARACTERS = 300
+RAISED, NOT_A_NUMBER, NO_INPUT = "raised", "nan", "no_input"
 
 
-def run_modules(frame: pd.DataFrame, modules: Sequence[Module]) -> tuple[pd.DataFrame, dict[str, str]]:
+@dataclass(frozen=True)
+class Failure:
+    """Why a module gave nothing: a code for the alert, and a sentence for whoever looks after the module."""
+
+    code: str
+    text: str
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether somebody should look at it: not where a catalogue was never there, or another module is at fault."""
+        return self.code not in {NO_CATALOGUE, NO_INPUT}
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What came of running modules.
+
+    Parameters
+    ----------
+    columns : DataFrame
+        The modules' outputs in order, with the alerts' index and nullable types (``Int32`` and so on).
+    status : Series
+        For each alert, module -> code of those that failed on it; their cells are null.
+    failures : dict
+        What went wrong, by module, for all alerts or only some.
+    """
+
+    columns: pd.DataFrame
+    status: pd.Series
+    failures: dict[str, Failure]
+
+
+def run_modules(frame: pd.DataFrame, modules: Sequence[Module]) -> Ran:
     """Run modules over alerts.
+
+    On an alert where a module failed, those that need its output fail too: a value computed from the absence of
+    another would be a failure stored as data.
 
     Parameters
     ----------
@@ -28,67 +68,102 @@ def run_modules(frame: pd.DataFrame, modules: Sequence[Module]) -> tuple[pd.Data
         One row per alert; columns are named by the modules' dotted inputs, array inputs hold an array or None.
     modules : sequence of Module
         In an order that respects their needs, as :func:`~fink_dagster.science.registry.modules` gives them.
-
-    Returns
-    -------
-    DataFrame
-        The modules' outputs in order, with ``frame``'s index and nullable types (``Int32`` and so on).
-    dict
-        Reason of each failed module by name; its columns are null. A module that needs the output of a failed one
-        fails too: a value computed from the absence of another would be a failure stored as data.
     """
-    added: dict[str, pd.Series] = {}
-    failed: dict[str, str] = {}
-    lost: dict[str, str] = {}
+    run = _Run(frame)
     for module in modules:
+        run.add(module)
+    columns = {name: column.array for name, column in run.added.items()}
+    return Ran(pd.DataFrame(columns, index=frame.index), run.status(), run.failures)
+
+
+class _Run:
+    """The columns so far, and on which alerts which module failed."""
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self.added: dict[str, pd.Series] = {}
+        self.failures: dict[str, Failure] = {}
+        self._frame = frame
+        self._codes: dict[str, np.ndarray] = {}
+        self._maker: dict[str, str] = {}
+
+    def add(self, module: Module) -> None:
+        number = len(self._frame)
+        codes: np.ndarray = np.full(number, "", dtype=object)
+        columns, asked = {out.name: nulls(out, number) for out in module.outputs}, np.ones(number, dtype=bool)
         try:
-            columns = _run(module, frame, added, lost)
+            self._must_have(module.needs)
+            codes[self._lost(module)] = NO_INPUT
+            asked = self._wanted(module) & (codes == "")
+            columns, wrong = self._columns(module, asked)
+            codes[wrong] = NOT_A_NUMBER
+            if wrong.any():
+                self.failures[module.name] = Failure(NOT_A_NUMBER, f"gave NaN for {int(wrong.sum())} alerts")
         except Exception as error:  # noqa: BLE001 - a module is anybody's code and may raise anything
-            failed[module.name] = _reason(error)
-            lost |= {output.name: module.name for output in module.outputs}
-            columns = {output.name: _nulls(output, frame) for output in module.outputs}
-        added |= columns
-    return pd.DataFrame(added, index=frame.index), failed
+            self.failures[module.name] = _failure(error)
+            codes[asked] = self.failures[module.name].code
+        self.added |= columns
+        self._maker |= {out.name: module.name for out in module.outputs}
+        self._codes[module.name] = codes
+
+    def status(self) -> pd.Series:
+        """Return, for each alert, module -> code of those that failed on it."""
+        marks = {name: codes for name, codes in self._codes.items() if (codes != "").any()}
+        cells = [{name: codes[row] for name, codes in marks.items() if codes[row]} for row in range(len(self._frame))]
+        return pd.Series(cells, index=self._frame.index, dtype=object)
+
+    def _lost(self, module: Module) -> np.ndarray:
+        """Return on which alerts another module did not give what this one needs, and say so."""
+        lost = np.zeros(len(self._frame), dtype=bool)
+        for path in module.needs:
+            maker = self._maker.get(path)
+            if maker is not None and (failed := self._codes[maker] != "").any():
+                lost |= failed
+                self.failures[module.name] = Failure(NO_INPUT, f"needs {path!r}, and module {maker} failed")
+        return lost
+
+    def _must_have(self, needs: Sequence[str]) -> None:
+        for path in needs:
+            if path not in self.added and path not in self._frame.columns:
+                raise Unavailable(NO_INPUT, f"needs {path!r}, and the alerts have no such column")
+
+    def _wanted(self, module: Module) -> np.ndarray:
+        if not module.where:
+            return np.ones(len(self._frame), dtype=bool)
+        wanted: np.ndarray = self._column(module.where).to_numpy(dtype=bool, na_value=False)
+        return wanted
+
+    def _columns(self, module: Module, asked: np.ndarray) -> tuple[dict[str, pd.Series], np.ndarray]:
+        """Return a module's outputs for all alerts, null where it was not asked, and for which it gave NaN."""
+        columns = {out.name: nulls(out, len(self._frame)) for out in module.outputs}
+        wrong: np.ndarray = np.zeros(len(self._frame), dtype=bool)
+        if not asked.any():
+            return columns, wrong
+        paths = (*module.inputs, *module.optional)
+        result = module.function(*(_copied(self._column(path)[asked]) for path in paths))
+        answer = checked(result, module, int(asked.sum()))
+        wrong[asked] = answer.wrong
+        for name, values in answer.columns.items():
+            columns[name][asked] = values
+            columns[name][wrong] = None
+        return columns, wrong
+
+    def _column(self, path: str) -> pd.Series:
+        if path not in self.added and path not in self._frame.columns:
+            return pd.Series([None] * len(self._frame), dtype=object)
+        column = self.added[path] if path in self.added else self._frame[path]
+        return column.reset_index(drop=True)
 
 
-def _run(
-    module: Module, frame: pd.DataFrame, added: dict[str, pd.Series], lost: dict[str, str]
-) -> dict[str, pd.Series]:
-    inputs = [_input(path, frame, added, lost) for path in module.inputs]
-    result = module.function(*inputs)
-    if isinstance(result, pd.DataFrame):
-        return {output.name: _typed(result[output.name], output, frame) for output in module.outputs}
-    (only,) = module.outputs
-    return {only.name: _typed(result, only, frame)}
-
-
-def _input(path: str, frame: pd.DataFrame, added: dict[str, pd.Series], lost: dict[str, str]) -> pd.Series:
+def _copied(column: pd.Series) -> pd.Series:
     """Return a copy, cells of arrays included: what a module does to its input must not reach the next one."""
-    if path in lost:
-        message = f"needs {path!r}, and module {lost[path]} failed"
-        raise ValueError(message)
-    if path not in added and path not in frame.columns:
-        message = f"needs {path!r}, and the alerts have no such column"
-        raise ValueError(message)
-    column = added[path] if path in added else frame[path]
+    column = column.reset_index(drop=True)
     if column.dtype != object:
         return column.copy()
     cells = [cell.copy() if isinstance(cell, np.ndarray) else cell for cell in column]
-    return pd.Series(cells, index=column.index, dtype=object)
+    return pd.Series(cells, dtype=object)
 
 
-def _typed(column: pd.Series | np.ndarray, output: Output, frame: pd.DataFrame) -> pd.Series:
-    """Return a column in its declared type; values are taken by position, whatever index the module made up."""
-    if len(column) != len(frame):
-        message = f"{output.name!r} must have {len(frame)} values; got {len(column)}"
-        raise ValueError(message)
-    values = column.array if isinstance(column, pd.Series) else column
-    return pd.Series(values, index=frame.index).astype(pd.api.types.pandas_dtype(PANDAS_TYPES[output.type]))
-
-
-def _nulls(output: Output, frame: pd.DataFrame) -> pd.Series:
-    return pd.Series(pd.NA, index=frame.index, dtype=PANDAS_TYPES[output.type])
-
-
-def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:REASON_CHARACTERS]
+def _failure(error: Exception) -> Failure:
+    if isinstance(error, Unavailable):
+        return Failure(error.code, str(error)[:TEXT_CHARACTERS])
+    return Failure(RAISED, f"{type(error).__name__}: {error}"[:TEXT_CHARACTERS])

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
     from fink_dagster.hbase.connection import Address
+    from fink_dagster.hbase.tables import Column as CellColumn
     from fink_dagster.hbase.tables import Table
     from fink_dagster.stages.stage import Batch, NightContext
     from fink_dagster.surveys.base import Survey
@@ -47,6 +48,7 @@ class Archive:
         self.context = context
         self.troubles: dict[str, str] = {}
         self.table = archive_table(context.survey)
+        self._nested = {column.name for column in added_columns(context.survey) if _is_nested(column.type)}
         self._ready = False
 
     def source(self) -> DataFrame:
@@ -65,7 +67,7 @@ class Archive:
         lake, night, identifier = self.context.lake, self.context.night.key, self.context.survey.identifier
         if batch.starts_over:
             rows = lake.not_in(rows, ("archived",), [identifier], f"night = '{night}'")
-        records = rows.select(*(_value(column).alias(column.name) for column in self.table.columns))
+        records = rows.select(*(self._value(column).alias(column.name) for column in self.table.columns))
         put = _putter(self.context.settings.hbase, self.table, identifier)
         acknowledged = records.mapInArrow(put, f"row_key binary, `{identifier}` long")
         named = acknowledged.withColumns({"night": F.lit(night), "table": F.lit(self.table.name)})
@@ -74,6 +76,11 @@ class Archive:
     def close(self) -> None:
         """Nothing is held; the table is looked for again at the next start."""
         self._ready = False
+
+    def _value(self, column: CellColumn) -> Column:
+        from pyspark.sql import functions as F
+
+        return F.to_json(column.path) if column.name in self._nested else F.col(column.path)
 
     def _prepare(self) -> None:
         """Make the table and its schema row, once a start."""
@@ -92,7 +99,7 @@ class Archive:
 
 def archive_table(survey: Survey) -> Table:
     """Return the HBase table a survey's science alerts go to."""
-    added = [(column.name, _cell_type(column.type)) for column in added_columns(survey)]
+    added = [(column.name, "string" if _is_nested(column.type) else column.type) for column in added_columns(survey)]
     return main_table(survey, added)
 
 
@@ -118,12 +125,6 @@ def _row(table: Table, record: dict[str, Any]) -> Row:
     return Row(key, cells, int(record[VERSION].timestamp() * 1000))
 
 
-def _cell_type(kind: str) -> str:
-    """Return the type a column has in HBase: what is no scalar is JSON text there."""
-    return "string" if "<" in kind else kind
-
-
-def _value(column: Any) -> Column:
-    from pyspark.sql import functions as F
-
-    return F.to_json(column.path) if column.name == "science_status" else F.col(column.path)
+def _is_nested(kind: str) -> bool:
+    """Tell whether a column is no scalar, and so JSON text in HBase."""
+    return "<" in kind

@@ -9,18 +9,22 @@ from typing import TYPE_CHECKING
 
 from fink_dagster import __version__
 from fink_dagster.lake.lake import Append
+from fink_dagster.science.crossmatch import with_catalogues
 from fink_dagster.science.registry import modules_for, science_version
-from fink_dagster.stages.modules import added_by_modules
+from fink_dagster.stages.modules import added_by_modules, failures_in
 from fink_dagster.stages.stage import now
 from fink_dagster.surveys.avro import by_place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pyspark.accumulators import Accumulator
     from pyspark.sql import Column, DataFrame
 
+    from fink_dagster.science.module import Module
+    from fink_dagster.stages.modules import Failures
     from fink_dagster.stages.stage import Batch, NightContext
-    from fink_dagster.surveys.base import Cut, Survey
+    from fink_dagster.surveys.base import Cut
 
 NAME = "raw2science"
 PUBLISHER = "Fink"
@@ -42,6 +46,10 @@ class Raw2Science:
     def __init__(self, context: NightContext) -> None:
         self.context = context
         self.troubles: dict[str, str] = {}
+        able = modules_for(by_place(context.survey.alert_schema))
+        settings = context.settings
+        self._modules = with_catalogues(able, settings.catalogue_folder, settings.catalogue_indexes)
+        self._failures = failures_in(context.spark)
 
     def source(self) -> DataFrame:
         """Return the night's raw alerts, whatever topic they came from."""
@@ -64,11 +72,10 @@ class Raw2Science:
         if (False, True) in there:
             lake.append("rejected", judged.where("NOT is_duplicate AND reason IS NOT NULL"), append)
         if (False, False) in there:
-            lake.append(
-                "science_alerts",
-                enriched(judged.where("NOT is_duplicate AND reason IS NULL"), self.context.survey),
-                append,
-            )
+            good = judged.where("NOT is_duplicate AND reason IS NULL")
+            lake.append("science_alerts", enriched(good, self._modules, self._failures), append)
+            self.troubles = {f"science module {name}": why for name, why in self._failures.value.items()}
+            self._failures.value = {}
 
     def close(self) -> None:
         """Nothing is held."""
@@ -93,8 +100,8 @@ def passes(cut: Cut) -> Column:
     return F.coalesce(holds & ~F.isnan(value.cast("double")), F.lit(False))
 
 
-def enriched(alerts: DataFrame, survey: Survey) -> DataFrame:
-    """Return alerts with versions, timestamps (UTC) and the outputs of every science module."""
+def enriched(alerts: DataFrame, modules: Sequence[Module], failures: Accumulator[Failures]) -> DataFrame:
+    """Return alerts with versions, timestamps (UTC) and what science modules add."""
     from pyspark.sql import functions as F
 
     stamped = alerts.withColumns(
@@ -105,7 +112,7 @@ def enriched(alerts: DataFrame, survey: Survey) -> DataFrame:
             "publisher": F.lit(PUBLISHER),
         }
     )
-    return added_by_modules(stamped, modules_for(by_place(survey.alert_schema)))
+    return added_by_modules(stamped, modules, failures)
 
 
 def _outcomes(judged: DataFrame) -> DataFrame:

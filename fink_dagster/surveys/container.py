@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import json
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from fink_dagster.errors import CorruptData
 from fink_dagster.surveys.base import Header
@@ -58,7 +58,7 @@ class AvroContainer:
         stream = io.BytesIO(message)
         stream.seek(len(header.raw))
         sync = stream.read(SYNC_BYTES)
-        count, size = _varint(stream), _varint(stream)
+        count, size = varint(stream), varint(stream)
         if count != 1:
             raise CorruptData("not_one_record", f"message: must hold one record in one block; got a block of {count}")
         if not 0 <= size <= len(message):
@@ -76,7 +76,7 @@ class AvroContainer:
             )
         if stream.read(1):
             raise CorruptData("trailing_bytes", "message: must end after its only block; more bytes follow")
-        return _inflate(body) if header.compressed else body
+        return inflate(body) if header.compressed else body
 
     def with_alert(
         self, messages: DataFrame, column: str, header: Header, writer: str, reader: str
@@ -139,7 +139,7 @@ def _is_varint(frame: Column, width: int, number: Column) -> Column:
     return holds
 
 
-def _varint(stream: io.BytesIO) -> int:
+def varint(stream: BinaryIO) -> int:
     """Read Avro's variable-length zigzag number, 10 bytes at most."""
     value = 0
     for place in range(10):
@@ -154,9 +154,9 @@ def _varint(stream: io.BytesIO) -> int:
 
 def _read_metadata(stream: io.BytesIO) -> dict[str, bytes]:
     metadata: dict[str, bytes] = {}
-    while count := _varint(stream):
+    while count := varint(stream):
         if count < 0:
-            count, _ = -count, _varint(stream)
+            count, _ = -count, varint(stream)
         if count > 64:
             raise CorruptData("not_a_container", f"message: metadata must have a few entries; got {count}")
         for _ in range(count):
@@ -166,7 +166,7 @@ def _read_metadata(stream: io.BytesIO) -> dict[str, bytes]:
 
 
 def _read_bytes(stream: io.BytesIO) -> bytes:
-    size = _varint(stream)
+    size = varint(stream)
     data = stream.read(size) if 0 <= size <= MAX_HEADER_BYTES else b""
     if len(data) != size:
         raise CorruptData("truncated", "message: ends inside its metadata")
@@ -192,14 +192,15 @@ def _parse(text: bytes | None) -> tuple[str, dict[str, Any]]:
     return decoded, schema
 
 
-def _inflate(body: bytes) -> bytes:
+def inflate(body: bytes, most: int = MAX_BODY_BYTES) -> bytes:
+    """Return what a deflated block holds; raises ``CorruptData`` when that is more than ``most`` bytes."""
     inflater = zlib.decompressobj(-15)
     try:
-        plain = inflater.decompress(body, MAX_BODY_BYTES)
+        plain = inflater.decompress(body, most)
     except zlib.error:
         raise CorruptData("codec", "message: its block must be deflated data; it cannot be inflated") from None
-    if not inflater.eof and len(plain) >= MAX_BODY_BYTES:
-        raise CorruptData("too_large", f"message: must inflate to at most {MAX_BODY_BYTES} bytes; it goes on")
+    if not inflater.eof and len(plain) >= most:
+        raise CorruptData("too_large", f"message: must inflate to at most {most} bytes; it goes on")
     if not inflater.eof:
         raise CorruptData("truncated", "message: its block must inflate to an end; it breaks off")
     # Writers that cut a zlib stream down leave part of its checksum (fastavro 3 of its 4 bytes).

@@ -181,7 +181,7 @@ def test_the_data_engineer_reads_of_every_table_and_column():
     survey = get_survey("ztf")
     held = tables(survey)
     alert = {field["name"] for field in survey.alert_schema["fields"]} - {survey.identifier, survey.object_identifier}
-    outputs = {column.name for column in added_columns(survey)} - {"science_status"}
+    outputs = {column.name for column in added_columns(survey)} - {"science_status", "science_versions"}
     columns = {column.name for table in held.values() for column in table.columns} - alert - outputs
 
     assert set(re.findall(r"^\| `(\w+)`", page.partition("\n## The account")[0], re.MULTILINE)) == set(held)
@@ -220,10 +220,10 @@ def test_the_contributors_module_computes_what_it_says(examples):
         {"candidate.jd": [10.0, 10.0], "prv_candidates.jd": [np.array([3.0, 7.0]), None]}, dtype=object
     ).astype({"candidate.jd": float})
 
-    added, failed = run_modules(frame, [examples[1]["MODULE"]])
+    ran = run_modules(frame, [examples[1]["MODULE"]])
 
-    assert failed == {}
-    assert added["history_span"].tolist() == [7.0, 0.0]
+    assert ran.failures == {}
+    assert ran.columns["history_span"].tolist() == [7.0, 0.0]
 
 
 def test_the_contributors_survey_is_one(examples):

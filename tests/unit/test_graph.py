@@ -7,8 +7,10 @@ import sys
 
 import dagster as dg
 
+from assets.specs import column_lineage, stage_specs
 from fink_dagster.definitions import build_definitions
 from fink_dagster.settings import CHECKOUT
+from fink_dagster.surveys.ztf import ZTF
 
 LINEAGE = {
     "ztf/survey_topic": [],
@@ -49,6 +51,20 @@ def test_stages_are_partitioned_by_night_owned_and_described_and_the_rest_is_ext
             assert node.owners, name
             assert node.metadata["dagster/column_schema"].columns, name
             assert "2018-08-19" in node.partitions_def.get_partition_keys()
+
+
+def test_a_column_that_is_added_says_which_module_made_it_and_of_what() -> None:
+    spec = next(spec for spec in stage_specs(ZTF()) if spec.key.path[-1] == "science_alerts")
+    (roid,) = [column for column in spec.metadata["dagster/column_schema"].columns if column.name == "roid"]
+    assert roid.description.startswith("Asteroid flag")
+    assert "(roid 1, from candidate.distpsnr1, candidate.jd," in roid.description
+
+
+def test_each_column_of_science_alerts_is_traced_to_those_of_raw_alerts() -> None:
+    deps = column_lineage(ZTF()).deps_by_column
+    assert {dep.column_name for dep in deps["roid"]} == {"candidate", "prv_candidates"}
+    assert [dep.column_name for dep in deps["cutoutScience"]] == ["cutoutScience"]
+    assert {dep.asset_key.to_user_string() for of in deps.values() for dep in of} == {"ztf/raw_alerts"}
 
 
 def test_a_run_of_a_night_is_in_one_process() -> None:

@@ -83,4 +83,4 @@ def test_messages_are_made_one_by_one(templates: list[Template]) -> None:
 
 @given(st.integers(0, 2**40))
 def test_a_number_is_written_as_the_survey_reads_it(number: int) -> None:
-    assert container._varint(io.BytesIO(_varint(number))) == number
+    assert container.varint(io.BytesIO(_varint(number))) == number

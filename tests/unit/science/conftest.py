@@ -1,4 +1,4 @@
-"""The comparison with upstream's own values is collected where the real alerts are beside the checkout, only there."""
+"""Comparisons with upstream's own values are collected where the real alerts are beside the checkout, only there."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from pathlib import Path
 
 _REAL_ALERTS = Path(__file__).resolve().parents[4] / "shared" / "data" / "ztf" / "oracle"
 
-collect_ignore = [] if _REAL_ALERTS.is_dir() else ["test_real_alerts.py"]
+collect_ignore_glob = [] if _REAL_ALERTS.is_dir() else ["test_real_*.py"]

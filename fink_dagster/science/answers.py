@@ -1,0 +1,106 @@
+"""What a module gave, checked against what it declares: shape, types, no NaN.
+
+An answer that is wrong as a whole is refused with a code; single NaN are reported, and the rest is taken. How modules
+are called, and what becomes of one that is refused, is ``run``'s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from fink_dagster.science.module import PANDAS_TYPES, Unavailable
+
+if TYPE_CHECKING:
+    from fink_dagster.science.module import Module, Output
+
+WRONG_SHAPE, WRONG_TYPE = "wrong_shape", "wrong_type"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A module's columns as nullable arrays, and for which alerts one of them was NaN."""
+
+    columns: dict[str, Any]
+    wrong: np.ndarray
+
+
+def checked(result: object, module: Module, number: int) -> Answer:
+    """Return what a module gave for some alerts, in the types it declares.
+
+    Raises
+    ------
+    Unavailable
+        ``wrong_shape`` or ``wrong_type`` when it cannot be taken.
+    """
+    wrong: np.ndarray = np.zeros(number, dtype=bool)
+    columns = {}
+    for out in module.outputs:
+        cells = _cells(result, out, module)
+        if len(cells) != number:
+            raise Unavailable(WRONG_SHAPE, f"{out.name!r} must have {number} values; got {len(cells)}")
+        wrong |= _is_nan(cells)
+        columns[out.name] = _typed(cells, out)
+    return Answer(columns, wrong)
+
+
+def nulls(out: Output, number: int) -> pd.Series:
+    """Return a column of nulls in an output's type."""
+    if out.fields:
+        return pd.Series([None] * number, dtype=object)
+    return pd.Series(pd.NA, index=range(number), dtype=PANDAS_TYPES[out.type])
+
+
+def _cells(result: object, out: Output, module: Module) -> pd.Series:
+    """Return an output's column, its values by position, whatever index the module made up."""
+    if isinstance(result, pd.DataFrame):
+        if out.name not in result.columns:
+            got = ", ".join(map(str, result.columns))
+            raise Unavailable(WRONG_SHAPE, f"must give a column {out.name!r}; got {got}")
+        result = result[out.name]
+    elif len(module.outputs) != 1:
+        raise Unavailable(WRONG_SHAPE, f"must give a DataFrame of {len(module.outputs)} columns")
+    if isinstance(result, np.ndarray) and result.ndim == 1:
+        return pd.Series(result)
+    if isinstance(result, pd.Series):
+        return result.reset_index(drop=True)
+    raise Unavailable(WRONG_TYPE, f"{out.name!r} must be a Series or an array; got {type(result).__name__}")
+
+
+def _typed(cells: pd.Series, out: Output) -> Any:
+    if out.fields:
+        return pd.Series([_record(cell, out) for cell in cells], dtype=object).array
+    try:
+        return cells.astype(pd.api.types.pandas_dtype(PANDAS_TYPES[out.type])).array
+    except (TypeError, ValueError) as error:
+        raise Unavailable(WRONG_TYPE, f"{out.name!r} must be {out.type}; {error}") from None
+
+
+def _record(cell: object, out: Output) -> dict[str, float | None] | None:
+    if cell is None or cell is pd.NA:
+        return None
+    if not isinstance(cell, dict) or set(cell) != set(out.fields):
+        raise Unavailable(WRONG_TYPE, f"{out.name!r} must be a dict of {len(out.fields)} numbers, or None")
+    try:
+        return {field: None if cell[field] is None else float(cell[field]) for field in out.fields}
+    except (TypeError, ValueError) as error:
+        raise Unavailable(WRONG_TYPE, f"{out.name!r} must hold numbers; {error}") from None
+
+
+def _is_nan(cells: pd.Series) -> np.ndarray:
+    """Return where a cell, or a number in it, is NaN; a null is none."""
+    if isinstance(cells.dtype, np.dtype) and cells.dtype.kind == "f":
+        return np.isnan(cells.to_numpy())
+    if pd.api.types.is_float_dtype(cells.dtype):
+        return np.isnan(cells.to_numpy(dtype=np.float64, na_value=0.0))
+    if cells.dtype != object:
+        return np.zeros(len(cells), dtype=bool)
+    return np.array([_has_nan(cell) for cell in cells], dtype=bool)
+
+
+def _has_nan(cell: object) -> bool:
+    values = cell.values() if isinstance(cell, dict) else (cell,)
+    return any(isinstance(value, float) and np.isnan(value) for value in values)

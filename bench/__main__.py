@@ -11,6 +11,7 @@ import typer
 from bench.measures import MEASURES, Task
 from bench.messages import messages, source, templates
 from bench.report import cores, report, show, write
+from bench.science import science
 from bench.servers import servers
 from fink_dagster.cli import run
 from fink_dagster.errors import UserError
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
 NIGHT = Night("2024-05-05")
 WARM_UP = "warm_up"
 RESULT = CHECKOUT / "bench" / "results" / "latest.json"
-_NAMES = ",".join(MEASURES)
+SCIENCE = "science"
+_NAMES = (*MEASURES, SCIENCE)
+_ALL = ",".join(_NAMES)
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -43,12 +46,12 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def bench(
     number: Annotated[int, typer.Option("--messages", min=1, help="Messages each round takes in.")] = 20_000,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of each measure, after a warm-up.")] = 3,
-    only: Annotated[str, typer.Option(help=f"Some of {_NAMES}, joined by commas.", show_default="all")] = _NAMES,
+    only: Annotated[str, typer.Option(help=f"Some of {_ALL}, joined by commas.", show_default="all")] = _ALL,
     out: Annotated[Path, typer.Option(help="Where the JSON report goes.", show_default=False)] = RESULT,
 ) -> None:
     """Measure how many alerts a second this machine takes in, and compare with the original's way.
 
-    Kafka and HBase of its own are started and removed; a full run takes some 10 minutes and 4 GB of disk. Exits with 0
+    Kafka and HBase of its own are started and removed; a full run takes some 12 minutes and 4 GB of disk. Exits with 0
     also when a target is missed: that is a result.
 
     Example: python -m bench --messages 2000 --rounds 1 --only kafka_read,stream2raw
@@ -59,16 +62,15 @@ def bench(
     if load > cores() / 4:
         typer.echo(f"bench: the machine must be idle; its load is {load:.1f} already; expect figures that are too low")
     ensure_jars(settings, typer.echo)
-    with servers(settings) as (own, spark):
-        _fill(own, number)
-        rates: dict[str, list[float]] = {name: [] for name in names}
-        for name, task in _tasks(spark, own, names, rounds, number):
-            with waiting(f"{name}, {task.name}"):
-                rate = task.number / MEASURES[name](task)
-            typer.echo(f"{task.name}: {rate:,.0f} alerts/s")
-            if not task.name.startswith(WARM_UP):
-                rates[name].append(rate)
-        found = report(rates, own, number, load)
+    survey, tarball = ZTF(), source(settings)
+    with waiting(f"reading {tarball.name}"):
+        taken = templates(tarball, survey)
+    typer.echo(f"messages are made from the {len(taken)} packets of {tarball.name}")
+    rates = _measured(settings, taken, [name for name in names if name in MEASURES], rounds, number)
+    found = report(rates, settings, number, load)
+    if SCIENCE in names:
+        with waiting("science modules, each alone and all together"):
+            found[SCIENCE] = science([template.alert for template in taken], settings, rounds)
     write(found, out)
     show(found)
     typer.echo(f"written to {out.name}; a missed target is a result, not an error")
@@ -76,21 +78,30 @@ def bench(
 
 def _chosen(only: str) -> list[str]:
     names = [name.strip() for name in only.split(",") if name.strip()]
-    unknown = [name for name in names if name not in MEASURES]
+    unknown = [name for name in names if name not in _NAMES]
     if unknown or not names:
         got = unknown[0][:40] if unknown else ""
-        message = f"bench: --only must name some of {_NAMES}; got {got!r}; see python -m bench --help"
+        message = f"bench: --only must name some of {_ALL}; got {got!r}; see python -m bench --help"
         raise UserError(message)
-    return [name for name in MEASURES if name in names]
+    return [name for name in _NAMES if name in names]
 
 
-def _fill(settings: Settings, number: int) -> None:
-    """Put the messages of a night into Kafka."""
-    survey, tarball = ZTF(), source(settings)
-    with waiting(f"reading {tarball.name}"):
-        taken = templates(tarball, survey)
-    typer.echo(f"messages are made from the {len(taken)} packets of {tarball.name}")
-    _send(settings, taken, NIGHT, number)
+def _measured(
+    settings: Settings, taken: Sequence[Template], names: Sequence[str], rounds: int, number: int
+) -> dict[str, list[float]]:
+    """Return the rates of measures that need servers [alerts/s], one a round."""
+    rates: dict[str, list[float]] = {name: [] for name in names}
+    if not names:
+        return rates
+    with servers(settings) as (own, spark):
+        _send(own, taken, NIGHT, number)
+        for name, task in _tasks(spark, own, names, rounds, number):
+            with waiting(f"{name}, {task.name}"):
+                rate = task.number / MEASURES[name](task)
+            typer.echo(f"{task.name}: {rate:,.0f} alerts/s")
+            if not task.name.startswith(WARM_UP):
+                rates[name].append(rate)
+    return rates
 
 
 def _send(settings: Settings, taken: Sequence[Template], night: Night, number: int) -> None:

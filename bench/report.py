@@ -63,6 +63,9 @@ TARGETS = (
     Target("chain", None, 200.0),
 )
 
+LEAST_SCIENCE = 600.0
+"""Alerts a second and core, all modules together."""
+
 
 def spread(rates: Sequence[float]) -> Spread:
     """Return median and extremes of some rates [alerts/s]."""
@@ -88,7 +91,7 @@ def report(rates: Mapping[str, Sequence[float]], settings: Settings, messages: i
         **{name: {"alerts_per_s": spread(values)} for name, values in rates.items()},
         "ratios": {name: round(ratio, 3) for name, ratio in ratios.items() if ratio is not None},
         "messages": messages,
-        "rounds": max(map(len, rates.values())),
+        "rounds": max(map(len, rates.values()), default=0),
         "cores": cores(),
         "load_before": round(load, 2),
         "settings": {
@@ -115,7 +118,11 @@ def write(found: Mapping[str, Any], path: Path) -> None:
 def show(found: Mapping[str, Any]) -> None:
     """Print the report as two tables, targets with what was reached."""
     console = Console()
+    if "science" in found:
+        console.print(_science(found["science"]))
     measured = {name: value["alerts_per_s"] for name, value in found.items() if _is_measure(value)}
+    if not measured:
+        return
     rates = Table(title=f"{found['messages']} messages, {found['rounds']} rounds", title_justify="left")
     for heading in ("alerts/s", *Spread.__annotations__):
         rates.add_column(heading, justify="left" if heading == "alerts/s" else "right")
@@ -130,6 +137,18 @@ def show(found: Mapping[str, Any]) -> None:
             targets.add_row(target.name, f"{target.at_least:g}", f"{value:.3g}", met)
     if targets.row_count:
         console.print(targets)
+
+
+def _science(found: Mapping[str, Any]) -> Table:
+    title = f"science modules, alerts/s and core; {found['history_median']:.0f} points of history in the median"
+    table = Table("module", title=title, title_justify="left")
+    for heading in ("alone", "together"):
+        table.add_column(heading, justify="right")
+    for name, rates in found["modules"].items():
+        table.add_row(name, *("" if rate is None else f"{rate:,.0f}" for rate in rates.values()))
+    verdict = "met" if found["set"] >= LEAST_SCIENCE else "missed"
+    table.add_row(f"all ({LEAST_SCIENCE:.0f} at least: {verdict})", "", f"{found['set']:,.0f}")
+    return table
 
 
 def _is_measure(value: object) -> bool:

@@ -6,6 +6,7 @@ known by name here, and nothing is read or written.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -49,11 +50,14 @@ class Ran:
         For each alert, module -> code of those that failed on it; their cells are null.
     failures : dict
         What went wrong, by module, for all alerts or only some.
+    seconds : dict
+        Processor time each module took [s].
     """
 
     columns: pd.DataFrame
     status: pd.Series
     failures: dict[str, Failure]
+    seconds: dict[str, float]
 
 
 def run_modules(frame: pd.DataFrame, modules: Sequence[Module]) -> Ran:
@@ -70,10 +74,13 @@ def run_modules(frame: pd.DataFrame, modules: Sequence[Module]) -> Ran:
         In an order that respects their needs, as :func:`~fink_dagster.science.registry.modules` gives them.
     """
     run = _Run(frame)
+    seconds = {}
     for module in modules:
+        start = time.process_time()
         run.add(module)
+        seconds[module.name] = time.process_time() - start
     columns = {name: column.array for name, column in run.added.items()}
-    return Ran(pd.DataFrame(columns, index=frame.index), run.status(), run.failures)
+    return Ran(pd.DataFrame(columns, index=frame.index), run.status(), run.failures, seconds)
 
 
 class _Run:

@@ -50,6 +50,14 @@ def test_each_target_is_shown_as_met_or_missed(tmp_path: Path, capsys: pytest.Ca
     assert verdicts == {"stream2raw/udf_decode": "met", "stream2raw/kafka_read": "missed", "chain": "missed"}
 
 
+def test_science_modules_are_shown_with_what_they_must_reach(capsys: pytest.CaptureFixture[str]) -> None:
+    modules = {"roid": {"alone": 9000.0, "together": None}}
+    show({"science": {"history_median": 11.0, "set": 700.0, "modules": modules}})
+    printed = capsys.readouterr().out
+    assert "9,000" in printed
+    assert "600 at least: met" in printed
+
+
 def test_measures_keep_their_order_whatever_is_asked() -> None:
     assert _chosen("chain, kafka_read") == ["kafka_read", "chain"]
 

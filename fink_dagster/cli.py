@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from fink_dagster.commands import catalogues, quarantine
+from fink_dagster.commands import catalogues, quarantine, science
 from fink_dagster.commands.account import account
 from fink_dagster.commands.demo import demo
 from fink_dagster.commands.doctor import doctor
@@ -32,6 +32,7 @@ for command in _COMMANDS:
     app.command()(command)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(catalogues.app, name="catalogues")
+app.add_typer(science.app, name="science")
 
 
 def main() -> None:

@@ -1,7 +1,8 @@
 """Every setting of the platform, read once at the edge.
 
 Commands and resources call :func:`load_settings`; everything below receives the frozen object, and nothing else in
-``fink_dagster`` reads the environment. A setting ``kafka_port`` is the variable ``FINK_KAFKA_PORT``; members of a
+``fink_dagster`` reads the environment. Only the registry of science modules, which has no caller that could hand it
+over, asks for itself, once in a process. A setting ``kafka_port`` is the variable ``FINK_KAFKA_PORT``; members of a
 group are joined by two underscores, as in ``FINK_SURVEY_KAFKA__ADDRESS``. Secrets come from the environment only.
 """
 
@@ -46,6 +47,9 @@ class Settings(BaseSettings):
     )
     catalogues: Path | None = Field(
         None, description="folder of the files of catalogues; unset: catalogues/ in the cache"
+    )
+    science_modules: Path | None = Field(
+        None, description="folder of science modules of your own, one .py file each with MODULE or MODULES; unset: none"
     )
     survey: str = Field("ztf", description="survey a command means when it does not say one")
 
@@ -147,7 +151,7 @@ def load_settings() -> Settings:
         )
         message = f"settings: {wrong}; correct the environment and try again"
         raise UserError(message) from None
-    folders = {"data": settings.data, "cache": settings.cache, "catalogues": settings.catalogues}
+    folders = {name: getattr(settings, name) for name in ("data", "cache", "catalogues", "science_modules")}
     return settings.model_copy(
         update={name: folder.expanduser().absolute() for name, folder in folders.items() if folder is not None}
     )

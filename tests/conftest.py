@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import socket
 import tarfile
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from fink_dagster.local.samples import ensure_samples
+from fink_dagster.science import registry
 from fink_dagster.settings import load_settings
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "ztf"
@@ -41,3 +43,14 @@ def sample_tarball() -> Path:
 def packets(sample_tarball: Path) -> list[bytes]:
     """The same, as bytes."""
     return packets_in(sample_tarball)
+
+
+@pytest.fixture
+def own_modules(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """A folder of science modules of one's own, looked into when the platform next asks after ``registry.reload``."""
+    folder = tmp_path / "own_modules"
+    folder.mkdir()
+    monkeypatch.setenv("FINK_SCIENCE_MODULES", str(folder))
+    registry.reload()
+    yield folder
+    registry.reload()

@@ -18,8 +18,10 @@ from fink_dagster.enrich.sources import open_source
 from fink_dagster.enrich.target import target_of
 from fink_dagster.local.progress import counted
 from fink_dagster.science.crossmatch import with_catalogues
+from fink_dagster.science.registry import refused_for
 from fink_dagster.settings import load_settings
 from fink_dagster.surveys import get_survey
+from fink_dagster.surveys.avro import by_place
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -65,6 +67,8 @@ def enrich(
     target = target_of(output, opened, overwrite=overwrite)
     able = with_catalogues(plan.modules, settings.catalogue_folder, settings.catalogue_indexes)
     plan = replace(plan, modules=tuple(able))
+    for refused in refused_for(by_place(whose.alert_schema)) if names is None else ():
+        typer.echo(f"not run: {refused.sentence}", err=True)
     done, began = 0, time.monotonic()
 
     def read(size: int) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from fink_dagster.errors import UserError
 from fink_dagster.science.frame import alert_type
-from fink_dagster.science.registry import get_module, modules_for
+from fink_dagster.science.registry import get_module, modules_for, refused_for
 from fink_dagster.surveys.avro import by_place, has_path
 
 if TYPE_CHECKING:
@@ -84,16 +84,15 @@ def plan_of(survey: Survey, names: Sequence[str] | None = None, *, with_cuts: bo
 def _with_their_makers(names: Sequence[str], able: Sequence[Module], survey: Survey) -> set[str]:
     """Return the names of modules and of all whose outputs they look at."""
     by_name = {module.name: module for module in able}
+    refused = {entry.name: entry.sentence for entry in refused_for(by_place(survey.alert_schema))}
     maker = {out.name: module.name for module in able for out in module.outputs}
     wanted: set[str] = set()
     open_names = [get_module(name).name for name in names]
     while open_names:
         name = open_names.pop()
         if name not in by_name:
-            message = (
-                f"science module {name}: must be one that can run on alerts of {survey.name}; it needs other fields"
-            )
-            raise UserError(message)
+            other = f"science module {name}: must be one that can run on alerts of {survey.name}; it needs other fields"
+            raise UserError(refused.get(name, other))
         if name not in wanted:
             wanted.add(name)
             open_names += [maker[path] for path in by_name[name].reads if path in maker]

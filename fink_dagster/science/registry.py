@@ -1,15 +1,18 @@
-"""Which science modules exist, in the order in which they can run.
+"""Which science modules exist, in the order in which they can run: the platform's, and those of one's own beside them.
 
-A new module is one new file and one line here. How modules are run is said in ``run``.
+A new module of the platform is one new file and one line here; others are found by ``own``, once in a process, when
+somebody first asks: tables, stages and assets must see the same set, whatever becomes of the files. One that cannot be
+taken costs itself alone. How modules are run is said in ``run``.
 """
 
 from __future__ import annotations
 
 import difflib
-from graphlib import CycleError, TopologicalSorter
+from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from fink_dagster.errors import OperationError, UserError
+from fink_dagster.errors import UserError
 from fink_dagster.science import (
     classification,
     crossmatch,
@@ -22,10 +25,14 @@ from fink_dagster.science import (
     sky,
     transient_features,
 )
+from fink_dagster.science.admission import PLATFORM_COLUMNS, fault_in, names_in, taken, unread
+from fink_dagster.science.order import circle_among, in_order
+from fink_dagster.science.own import PLATFORM, Entry, found_in_folder, found_in_packages
+from fink_dagster.settings import load_settings
 from fink_dagster.surveys.avro import has_path
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from fink_dagster.science.module import Module
 
@@ -51,8 +58,8 @@ def science_version() -> str:
 
 
 def modules() -> list[Module]:
-    """Return all modules, each after those whose outputs it needs."""
-    return in_order(_MODULES)
+    """Return all modules that could be taken, each after those whose outputs it needs."""
+    return in_order(_ready(_entries()))
 
 
 def modules_for(alert_schema: Any) -> list[Module]:
@@ -63,13 +70,39 @@ def modules_for(alert_schema: Any) -> list[Module]:
     alert_schema : dict
         Avro schema as :func:`fink_dagster.surveys.avro.by_place` returns it.
     """
+    return in_order(_ready(entries_for(alert_schema)))
+
+
+def entries_for(alert_schema: Any) -> list[Entry]:
+    """Return every module there is, with why it does not run on a survey's alerts where it does not.
+
+    Parameters
+    ----------
+    alert_schema : dict
+        Avro schema as :func:`fink_dagster.surveys.avro.by_place` returns it.
+    """
+    fields = dict.fromkeys(names_in(alert_schema), "the alert")
+    entries = [
+        _judged(entry, taken(entry.module, fields)) if entry.module and not entry.why else entry for entry in _entries()
+    ]
     given: set[str] = set()
-    able = []
-    for module in modules():
-        if all(path in given or has_path(alert_schema, path) for path in module.needs):
-            able.append(module)
-            given |= {output.name for output in module.outputs}
-    return able
+    absent: dict[str, str] = {}
+    for module in in_order(_ready(entries)):
+        absent[module.name] = unread(
+            path for path in module.needs if path not in given and not has_path(alert_schema, path)
+        )
+        given |= set() if absent[module.name] else {output.name for output in module.outputs}
+    return [_judged(entry, absent.get(entry.name, "")) for entry in entries]
+
+
+def refused_for(alert_schema: Any) -> list[Entry]:
+    """Return the modules of one's own that do not run on a survey's alerts."""
+    return [entry for entry in entries_for(alert_schema) if entry.is_own and entry.why]
+
+
+def reload() -> None:
+    """Look for modules anew when somebody next asks; for tests, since a run keeps what it began with."""
+    _entries.cache_clear()
 
 
 def get_module(name: str) -> Module:
@@ -78,44 +111,74 @@ def get_module(name: str) -> Module:
     Raises
     ------
     UserError
-        When there is none of that name.
+        When there is none of that name, or it could not be taken.
     """
-    known = {module.name: module for module in _MODULES}
-    if name in known:
-        return known[name]
+    known = {entry.name: entry for entry in sorted(_entries(), key=lambda entry: not entry.why)}
+    entry = known.get(name)
+    if entry is not None and (entry.why or entry.module is None):
+        raise UserError(entry.sentence)
+    if entry is not None and entry.module is not None:
+        return entry.module
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]!r}" if near else f"known are {', '.join(sorted(known))}"
     message = f"science module: must be one the platform knows; got {name[:40]!r}; {hint}"
     raise UserError(message)
 
 
-def in_order(unordered: Sequence[Module]) -> list[Module]:
-    """Sort modules so that each comes after those whose outputs it needs, by name where that leaves a choice.
-
-    Raises
-    ------
-    OperationError
-        When two modules add the same column, or modules need each other's outputs in a circle.
-    """
-    by_name = {module.name: module for module in sorted(unordered, key=lambda module: module.name)}
-    adds = _who_adds(list(by_name.values()))
-    needs = {name: [adds[path] for path in module.reads if path in adds] for name, module in by_name.items()}
-    try:
-        return [by_name[name] for name in TopologicalSorter(needs).static_order()]
-    except CycleError as error:
-        message = f"science modules: must not need each other's outputs in a circle; got {' -> '.join(error.args[1])}"
-        raise OperationError(message) from None
+@cache
+def _entries() -> tuple[Entry, ...]:
+    folder = load_settings().science_modules
+    own = [*found_in_packages(), *(found_in_folder(folder) if folder else ())]
+    entries = _with_names_of_their_own([*(Entry(module.name, PLATFORM, module) for module in _MODULES), *own])
+    return tuple(_without_circles(_with_boolean_conditions(entries)))
 
 
-def _who_adds(ordered: Sequence[Module]) -> dict[str, str]:
-    adds: dict[str, str] = {}
-    for module in ordered:
-        for output in module.outputs:
-            if output.name in adds:
-                message = (
-                    f"science module {module.name}: must add columns of its own; got {output.name!r}, "
-                    f"which {adds[output.name]} adds; rename one"
-                )
-                raise OperationError(message)
-            adds[output.name] = module.name
-    return adds
+def _ready(entries: Iterable[Entry]) -> list[Module]:
+    return [entry.module for entry in entries if entry.module is not None and not entry.why]
+
+
+def _judged(entry: Entry, why: str) -> Entry:
+    """Return an entry with why it does not run; what was said first stands."""
+    return entry if entry.why else replace(entry, why=why)
+
+
+def _with_names_of_their_own(entries: Iterable[Entry]) -> list[Entry]:
+    """Refuse what declares itself wrongly, and of two that have the same name or column the one that comes later."""
+    judged = []
+    names: dict[str, str] = {}
+    makers = {column.lower(): "the platform" for column in PLATFORM_COLUMNS}
+    for each in entries:
+        entry = _judged(each, _unfit(each.module, names, makers)) if each.module else each
+        judged.append(entry)
+        for module in _ready([entry]):
+            names[module.name] = entry.source
+            makers |= {output.name.lower(): f"module {module.name}" for output in module.outputs}
+    return judged
+
+
+def _unfit(module: Module, names: Mapping[str, str], makers: Mapping[str, str]) -> str:
+    if fault := fault_in(module):
+        return fault
+    if module.name in names:
+        return f"must have a name of its own; got that of the one in {names[module.name]}; rename it"
+    return taken(module, makers)
+
+
+def _with_boolean_conditions(entries: Sequence[Entry]) -> list[Entry]:
+    types = {output.name: output.type for module in _ready(entries) for output in module.outputs}
+    judged = []
+    for entry in entries:
+        where = entry.module.where if entry.module and not entry.why else ""
+        wrong = where and types.get(where) != "boolean"
+        why = f"must have as where a boolean column of another module; got {where!r}; correct it"
+        judged.append(_judged(entry, why) if wrong else entry)
+    return judged
+
+
+def _without_circles(entries: Sequence[Entry]) -> list[Entry]:
+    """Refuse modules of one's own that need each other's outputs in a circle; those of the platform alone have none."""
+    judged = list(entries)
+    while circle := circle_among(_ready(judged)):
+        why = f"must not need each other's outputs in a circle; got {' -> '.join(circle)}; take one out"
+        judged = [_judged(entry, why) if entry.is_own and entry.name in circle else entry for entry in judged]
+    return judged

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from fink_dagster import __version__
 from fink_dagster.lake.lake import Append
 from fink_dagster.science.crossmatch import with_catalogues
-from fink_dagster.science.registry import modules_for, science_version
+from fink_dagster.science.registry import modules_for, refused_for, science_version
+from fink_dagster.stages.fitting import fitting, with_columns_of
 from fink_dagster.stages.modules import added_by_modules, failures_in
 from fink_dagster.stages.stage import now
 from fink_dagster.surveys.avro import by_place
@@ -45,9 +46,12 @@ class Raw2Science:
 
     def __init__(self, context: NightContext) -> None:
         self.context = context
-        self.troubles: dict[str, str] = {}
-        able = modules_for(by_place(context.survey.alert_schema))
-        settings = context.settings
+        schema, settings = by_place(context.survey.alert_schema), context.settings
+        self._held = context.lake.read("science_alerts").schema
+        able, unfit = fitting(modules_for(schema), self._held)
+        self._refused = {entry.where: entry.why for entry in refused_for(schema)}
+        self._refused |= {f"science module {name}": why for name, why in unfit.items()}
+        self.troubles: dict[str, str] = dict(self._refused)
         self._modules = with_catalogues(able, settings.catalogue_folder, settings.catalogue_indexes)
         self._failures = failures_in(context.spark)
 
@@ -73,8 +77,10 @@ class Raw2Science:
             lake.append("rejected", judged.where("NOT is_duplicate AND reason IS NOT NULL"), append)
         if (False, False) in there:
             good = judged.where("NOT is_duplicate AND reason IS NULL")
-            lake.append("science_alerts", enriched(good, self._modules, self._failures), append)
-            self.troubles = {f"science module {name}": why for name, why in self._failures.value.items()}
+            science = with_columns_of(self._held, enriched(good, self._modules, self._failures))
+            lake.append("science_alerts", science, append)
+            failed = {f"science module {name}": why for name, why in self._failures.value.items()}
+            self.troubles = {**self._refused, **failed}
             self._failures.value = {}
 
     def close(self) -> None:

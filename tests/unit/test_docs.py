@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import subprocess
+import sys
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import typer
 
@@ -200,7 +204,7 @@ def test_the_scientist_reads_of_every_topic_column_and_cut():
 
 @pytest.fixture(scope="module")
 def examples() -> list[dict[str, Any]]:
-    """What the contributor's three examples define: a filter, a science module, a survey."""
+    """What the contributor's examples define: a filter, a science module, one of one's own, a survey."""
     made = []
     for code in fenced(DOCS / "contributor.md", "python"):
         namespace: dict[str, Any] = {"__name__": "example"}
@@ -226,8 +230,36 @@ def test_the_contributors_module_computes_what_it_says(examples):
     assert ran.columns["history_span"].tolist() == [7.0, 0.0]
 
 
+def test_a_module_of_ones_own_is_made_as_the_contributor_reads_it(tmp_path, sample_tarball):
+    """What is typed is typed, in order; the file gets the text shown, and the test the numbers it names."""
+    section = (DOCS / "contributor.md").read_text().partition("## A science module of your own\n")[2]
+    script = ["set -e"]
+    for _, kind, text in FENCED.findall(section.partition("\n## ")[0]):
+        if kind == "console":
+            script += [line[2:] for line in text.splitlines()]
+        elif kind == "python":
+            (tmp_path / "shown.py").write_text(text)
+            script += ["cp shown.py my_modules/fading.py"]
+            script += ["sed -i 's/tolist() == .*/tolist() == [-1.0, pd.NA, pd.NA, pd.NA]/' my_modules/test_fading.py"]
+    assert "`[-1.0, pd.NA, pd.NA, pd.NA]`" in section
+    (tmp_path / "ztf_public_20180819.tar.gz").symlink_to(sample_tarball)
+    names = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+    names |= {"FINK_DATA": str(tmp_path / "data"), "FINK_CATALOGUES": str(tmp_path / "catalogues")}
+
+    done = subprocess.run(
+        ["/bin/sh", "-c", "\n".join(script)], cwd=tmp_path, env={**os.environ, **names}, capture_output=True, text=True
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    before, after = (pq.read_table(tmp_path / f"{name}.parquet") for name in ("before", "after"))
+    assert before.num_rows == after.num_rows == 20
+    assert before["fading"].null_count == after["fading"].null_count < 20
+    assert dict(after["science_versions"][0].as_py()) == {"fading": "2"}
+    assert before["fading"].drop_null().to_pylist() != after["fading"].drop_null().to_pylist()
+
+
 def test_the_contributors_survey_is_one(examples):
-    survey = examples[2]["Sketch"]()
+    survey = examples[3]["Sketch"]()
 
     assert survey.night_of_topic(survey.topics(Night("2026-03-01"))[0]) == Night("2026-03-01")
     assert survey.night_rule.night(60000.5) == Night("2023-02-25")

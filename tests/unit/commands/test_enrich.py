@@ -11,6 +11,7 @@ import pytest
 
 from fink_dagster import cli
 from fink_dagster.settings import CHECKOUT
+from tests.own_modules import write
 
 
 @pytest.fixture(autouse=True)
@@ -39,6 +40,23 @@ def test_a_night_becomes_three_files_and_a_summary(
     assert said.err == ""
     assert pq.read_table(tmp_path / "out.parquet").column_names[:4] == ["objectId", "candid", "nalerthist", "roid"]
     assert not (tmp_path / "data").exists()
+
+
+def test_a_module_of_ones_own_that_is_refused_is_said_and_the_others_run(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    packets: list[bytes],
+    tmp_path: Path,
+    own_modules: Path,
+) -> None:
+    write(own_modules, "twice")
+    (own_modules / "bad.py").write_text("import nothing_of_that_name")
+    (tmp_path / "one.avro").write_bytes(packets[0])
+    assert _typed(monkeypatch, "one.avro", "out.parquet", "--no-cuts") == 0
+    assert (
+        f"not run: science module bad ({own_modules / 'bad.py'}): must load; got ModuleNot" in capsys.readouterr().err
+    )
+    assert {"twice", "roid"} <= set(pq.read_table(tmp_path / "out.parquet").column_names)
 
 
 def test_a_name_without_ending_is_a_folder_and_cuts_can_be_left_out(

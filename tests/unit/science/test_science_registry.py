@@ -7,7 +7,8 @@ import pytest
 
 from fink_dagster.errors import OperationError, UserError
 from fink_dagster.science.module import PANDAS_TYPES, Module, Output
-from fink_dagster.science.registry import get_module, in_order, modules, science_version
+from fink_dagster.science.order import in_order
+from fink_dagster.science.registry import get_module, modules, science_version
 
 
 def _module(name: str, needs: tuple[str, ...], adds: str) -> Module:

@@ -1,0 +1,134 @@
+"""``fink-dagster science``: which science modules there are, and how to begin one of one's own.
+
+Arguments, printing and the two files a beginner gets; modules are found and judged in ``fink_dagster.science``.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from fink_dagster.errors import OperationError, UserError
+from fink_dagster.science.admission import PLATFORM_COLUMNS, is_module_name, names_in
+from fink_dagster.science.registry import entries_for, modules
+from fink_dagster.science.template import module_text, test_text
+from fink_dagster.settings import load_settings
+from fink_dagster.surveys import get_survey
+from fink_dagster.surveys.avro import by_place
+
+if TYPE_CHECKING:
+    from fink_dagster.science.own import Entry
+
+app = typer.Typer(help="Science modules, the platform's and your own.", no_args_is_help=True)
+READY, REFUSED, UNABLE = "ready", "refused", "unable"
+BESIDE = "science_modules"
+"""Folder a first module goes to when no other is named."""
+
+
+@app.command("list")
+def listed(
+    survey: Annotated[str | None, typer.Option(help="On whose alerts; default: FINK_SURVEY.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+) -> None:
+    """List every science module: version, owner, columns, where it comes from, and whether it runs.
+
+    Exit code 1 when one of your own is refused; the others run without it.
+
+    Example: fink-dagster science list
+    """
+    whose = get_survey(survey or load_settings().survey)
+    rows = [_row(entry) for entry in entries_for(by_place(whose.alert_schema))]
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+    else:
+        _print(rows)
+    if any(row["state"] == REFUSED for row in rows):
+        raise typer.Exit(1)
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="What the module is called: a-z, 0-9 and _.")],
+    folder: Annotated[
+        Path | None,
+        typer.Option(help=f"Where its file goes; default: FINK_SCIENCE_MODULES, or else {BESIDE}/ here."),
+    ] = None,
+) -> None:
+    """Write a science module that works and its test, to be changed into yours. Nothing that is there is replaced.
+
+    Example: fink-dagster science new my_value
+    """
+    _must_be_free(name)
+    held = load_settings().science_modules
+    goes = (folder or held or Path(BESIDE)).expanduser()
+    files = {goes / f"{name}.py": module_text(name), goes / f"test_{name}.py": test_text(name)}
+    for file in files:
+        if file.exists():
+            message = f"science module {name}: must get a new file; got {str(file)!r}, which is there; choose another"
+            raise UserError(message)
+    try:
+        goes.mkdir(parents=True, exist_ok=True)
+        for file, text in files.items():
+            file.write_text(text)
+    except OSError as error:
+        message = f"folder {str(goes)!r}: must take files; got {error.strerror}; choose another with --folder"
+        raise OperationError(message) from None
+    _say_what_to_do_next(name, list(files), is_set=held is not None and held == goes.absolute())
+
+
+def _must_be_free(name: str) -> None:
+    if not is_module_name(name) or name.startswith("test_"):
+        message = (
+            "science module: must be called by a-z, 0-9 and _, a letter first and not test_; "
+            f"got {name[:60]!r}; choose another"
+        )
+        raise UserError(message)
+    survey = get_survey(load_settings().survey)
+    had = {column.lower() for column in PLATFORM_COLUMNS} | names_in(by_place(survey.alert_schema))
+    for module in modules():
+        had |= {module.name, *(output.name.lower() for output in module.outputs)}
+    if name in had:
+        message = (
+            f"science module: must have a name and a column of its own; got {name!r}, which is taken; take another"
+        )
+        raise UserError(message)
+
+
+def _say_what_to_do_next(name: str, files: list[Path], *, is_set: bool) -> None:
+    module, test = files
+    typer.echo(f"written: {module}, {test}")
+    typer.echo("next:")
+    if not is_set:
+        typer.echo(f"  export FINK_SCIENCE_MODULES={module.parent.absolute()}")
+    typer.echo(f"  pytest {test}")
+    typer.echo("  fink-dagster science list")
+    typer.echo(f"  fink-dagster enrich FILE {name}.parquet --modules {name}")
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    module = entry.module
+    row: dict[str, Any] = {"name": entry.name, "version": None, "owner": None, "outputs": [], "source": entry.source}
+    if module is not None and not entry.why:
+        row |= {"version": module.version, "owner": module.owner, "outputs": [out.name for out in module.outputs]}
+    state = (REFUSED if entry.is_own else UNABLE) if entry.why else READY
+    return {**row, "state": state, "why": entry.why or None}
+
+
+def _print(rows: list[dict[str, Any]]) -> None:
+    table = Table()
+    for header in ("name", "version", "owner", "columns", "from", "state"):
+        table.add_column(header, overflow="fold")
+    for row in rows:
+        source = Path(row["source"]).name if row["source"].endswith(".py") else row["source"]
+        table.add_row(
+            row["name"], row["version"] or "", row["owner"] or "", ", ".join(row["outputs"]), source, row["state"]
+        )
+    Console().print(table)
+    for row in rows:
+        if row["why"]:
+            typer.echo(f"{row['state']}: {row['name']} ({row['source']}): {row['why']}")

@@ -1,0 +1,80 @@
+"""A science module of one's own through whole nights: there, refused, changed, and gone again."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from fink_dagster.lake.lake import Lake
+from fink_dagster.replay.replay import replay
+from fink_dagster.replay.sources import open_source
+from fink_dagster.science import registry
+from fink_dagster.streams.night import NightStreams
+from fink_dagster.surveys.base import Night
+from tests.own_modules import write
+from tests.toy import ztf_named
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pyspark.sql import Row, SparkSession
+
+    from fink_dagster.accounts.account import Account
+    from fink_dagster.settings import Settings
+    from fink_dagster.surveys.base import Survey
+
+NIGHT = Night("2018-08-19")
+
+
+def test_a_module_of_ones_own_comes_breaks_and_goes_and_every_night_closes(
+    closed: Callable[..., Account], spark: SparkSession, settings: Settings, sample_tarball: Path, own_modules: Path
+) -> None:
+    survey = ztf_named("own_modules")
+    replay(settings, survey, open_source(sample_tarball))
+    write(own_modules, "twice")
+    write(own_modules, "kind")
+    write(own_modules, "bad", inputs="('nothing',)")
+    registry.reload()
+    account = closed(NIGHT, survey)
+    assert account.closes, account.why_open
+    assert account.archived == {"own_modules": 20}
+    rows = _rows(spark, settings, survey)
+    assert [row.twice == 2 * row.magpsf for row in rows] == [True] * 20
+    assert rows[0].science_versions["twice"] == "1"
+    assert rows[0].science_status.get("twice") is None
+
+    (own_modules / "twice.py").write_text("import nothing_of_that_name")
+    write(own_modules, "kind", outputs="(Output('kind', 'string', '', '.'),)")
+    troubles = _again(spark, settings, survey)
+    assert "must load" in troubles[f"science module twice ({own_modules / 'twice.py'})"]
+    assert "which the table science_alerts has; got string" in troubles["science module kind"]
+    rows = _rows(spark, settings, survey)
+    assert [(row.twice, row.kind) for row in rows] == [(None, None)] * 20
+    assert {"twice", "kind", "roid"} & set(rows[0].science_versions) == {"roid"}
+
+
+def _again(spark: SparkSession, settings: Settings, survey: Survey) -> dict[str, str]:
+    """Take the night's science alerts away, stream them anew, and return what is complained of."""
+    lake = Lake(spark, settings, survey)
+    for table in ("science_alerts", "rejected"):
+        spark.sql(f"DELETE FROM {lake.name(table)}")
+    shutil.rmtree(settings.checkpoints(survey.name, NIGHT.key) / "raw2science")
+    registry.reload()
+    streams = NightStreams(spark, settings, survey, NIGHT, "test")
+    deadline = time.monotonic() + 200
+    streams.start()
+    try:
+        while lake.reader.count_night("science_alerts", NIGHT.key) < 20:
+            streams.poll()
+            assert time.monotonic() < deadline, streams.failures()
+            time.sleep(0.5)
+        return streams.failures()
+    finally:
+        streams.stop()
+
+
+def _rows(spark: SparkSession, settings: Settings, survey: Survey) -> list[Row]:
+    table = Lake(spark, settings, survey).read("science_alerts")
+    return table.select("twice", "kind", "candidate.magpsf", "science_versions", "science_status").collect()

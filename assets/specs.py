@@ -13,7 +13,7 @@ from fink_dagster.lake.tables import tables
 from fink_dagster.science.lineage import origins
 from fink_dagster.science.registry import modules_for
 from fink_dagster.stages.distribution import filters_for
-from fink_dagster.surveys.avro import by_place
+from fink_dagster.surveys.avro import by_place, has_path
 
 if TYPE_CHECKING:
     from fink_dagster.lake.tables import Table
@@ -118,4 +118,5 @@ def column_lineage(survey: Survey) -> dg.TableColumnLineage:
 
 
 def _origins(survey: Survey) -> dict[str, Origin]:
-    return origins(modules_for(by_place(survey.alert_schema)))
+    schema = by_place(survey.alert_schema)
+    return origins(modules_for(schema), lambda path: has_path(schema, path))

@@ -159,7 +159,7 @@ def _column(table: pa.Table, column: Column, units: dict[str, str]) -> pa.Chunke
         values = _without(values, pc.is_nan(values))
     try:
         values = values.cast(_ARROW_TYPES[column.type])
-    except pa.ArrowInvalid as error:
+    except pa.ArrowException as error:
         said = str(error).splitlines()[0][:100]
         raise _Refused(f"column {column.name} must be {_article(column)}; got another: {said}") from None
     if column.type == "string":

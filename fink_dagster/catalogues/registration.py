@@ -96,14 +96,12 @@ def register(name: str, folder: Path, indexes: Path) -> Registered | None:
     if path is None:
         return None
     index = indexes / f"{name}-{_key(catalogue, path)}.arrow"
-    if not index.exists():
-        table = _sorted(catalogue, read(catalogue, path)).replace_schema_metadata({_SHA256: _sha256(path)})
-        try:
-            _write(table, index)
-        except OSError as error:
-            message = f"catalogues: {indexes} must take an index; got {error.strerror}; set FINK_CACHE to another"
-            raise OperationError(message) from None
-    opened = open_index(index)
+    try:
+        opened = open_index(index)
+    except (OSError, pa.ArrowException):
+        # Not made yet, or damaged, as by a loss of power.
+        _make(catalogue, path, index)
+        opened = open_index(index)
     return Registered(name, path, index, len(opened), opened.columns.schema.metadata[_SHA256].decode()[:8])
 
 
@@ -117,6 +115,15 @@ def register_all(folder: Path, indexes: Path) -> dict[str, Registered]:
     """
     found = {catalogue.name: register(catalogue.name, folder, indexes) for catalogue in catalogues()}
     return {name: registered for name, registered in found.items() if registered is not None}
+
+
+def _make(catalogue: Catalogue, path: Path, index: Path) -> None:
+    table = _sorted(catalogue, read(catalogue, path)).replace_schema_metadata({_SHA256: _sha256(path)})
+    try:
+        _write(table, index)
+    except OSError as error:
+        message = f"catalogues: {index.parent} must take an index; got {error.strerror}; set FINK_CACHE to another"
+        raise OperationError(message) from None
 
 
 @functools.cache
@@ -134,11 +141,12 @@ def _sha256(path: Path) -> str:
 
 
 def _key(catalogue: Catalogue, path: Path) -> str:
-    """Return what changes with the file and with what is made of it."""
+    """Return what changes with the file and with what is made of it, after what stands for its place."""
     stat = path.stat()
     columns = [asdict(column) for column in catalogue.all_columns]
-    made_of = json.dumps([_FORMAT, columns, str(path.absolute()), stat.st_size, stat.st_mtime_ns])
-    return hashlib.sha256(made_of.encode()).hexdigest()[:16]
+    made_of = json.dumps([_FORMAT, columns, stat.st_size, stat.st_mtime_ns])
+    place, content = (hashlib.sha256(text.encode()).hexdigest() for text in (str(path.absolute()), made_of))
+    return f"{place[:8]}-{content[:16]}"
 
 
 def _sorted(catalogue: Catalogue, table: pa.Table) -> pa.Table:
@@ -158,7 +166,8 @@ def _write(table: pa.Table, path: Path) -> None:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
-    name = path.stem.rpartition("-")[0]
-    made = sorted(path.parent.glob(f"{name}-*.arrow"), key=lambda other: other.stat().st_mtime_ns)
+    # Of the same file only: another checkout's run may be using the index of another.
+    same_file = path.stem.rpartition("-")[0]
+    made = sorted(path.parent.glob(f"{same_file}-*.arrow"), key=lambda other: other.stat().st_mtime_ns)
     for old in made[:-_KEPT]:
         old.unlink(missing_ok=True)

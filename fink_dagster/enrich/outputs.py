@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 
 from fink_dagster.enrich.target import ENRICHED, QUARANTINED, REJECTED
 from fink_dagster.errors import OperationError
-from fink_dagster.science.frame import alert_type
+from fink_dagster.science.frame import alert_type, array_of, output_type
+from fink_dagster.science.run import STATUS, VERSIONS
 from fink_dagster.surveys.avro import by_place
 
 if TYPE_CHECKING:
@@ -29,17 +30,8 @@ if TYPE_CHECKING:
     from fink_dagster.science.run import Ran
     from fink_dagster.surveys.base import Survey
 
-STATUS, VERSIONS = "science_status", "science_versions"
 ROW_GROUP = 20_000
 """Rows gathered before they are written; some MB, and no row group is smaller but the last."""
-_ARROW = {
-    "int": pa.int32(),
-    "bigint": pa.int64(),
-    "float": pa.float32(),
-    "double": pa.float64(),
-    "string": pa.string(),
-    "boolean": pa.bool_(),
-}
 _TEXTS = pa.map_(pa.string(), pa.string())
 _QUARANTINE = pa.schema(
     [("source", pa.string()), ("position", pa.int64()), ("code", pa.string()), ("text", pa.string())]
@@ -106,7 +98,7 @@ class Rows:
 
     def add(self, columns: Mapping[str, Any]) -> None:
         """Add rows, given as columns of values that have the declared types."""
-        arrays = [_array(columns[item.name], item.type) for item in self._schema]
+        arrays = [array_of(columns[item.name], item.type) for item in self._schema]
         self._waiting.append(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
         if sum(map(len, self._waiting)) >= ROW_GROUP:
             self._write()
@@ -161,11 +153,4 @@ def _identity(survey: Survey) -> list[pa.Field]:
 
 
 def _field(out: Output) -> pa.Field:
-    kind = pa.struct([(name, pa.float64()) for name in out.fields]) if out.fields else _ARROW[out.type]
-    return pa.field(out.name, kind, metadata={"meaning": out.meaning, "unit": out.unit})
-
-
-def _array(values: Any, kind: pa.DataType) -> pa.Array:
-    # pandas' own types know Arrow; what they keep as objects is handed over as such.
-    plain = list(values) if pd.api.types.is_object_dtype(values) else values
-    return pa.array(plain, kind)
+    return pa.field(out.name, output_type(out), metadata={"meaning": out.meaning, "unit": out.unit})

@@ -1,7 +1,7 @@
 """What a module gave, checked against what it declares: shape, types, no NaN.
 
-An answer that is wrong as a whole is refused with a code; single NaN are reported, and the rest is taken. How modules
-are called, and what becomes of one that is refused, is ``run``'s.
+An answer that is wrong as a whole is refused with a code; single NaN and infinities are reported, the rest is taken.
+How modules are called, and what becomes of one that is refused, is ``run``'s.
 """
 
 from __future__ import annotations
@@ -73,10 +73,26 @@ def _cells(result: object, out: Output, module: Module) -> pd.Series:
 def _typed(cells: pd.Series, out: Output) -> Any:
     if out.fields:
         return pd.Series([_record(cell, out) for cell in cells], dtype=object).array
+    if out.type == "bigint" and pd.api.types.is_float_dtype(cells.dtype):
+        text = f"{out.name!r} must be whole numbers; got {cells.dtype}, in which identifiers of 18 digits are rounded"
+        raise Unavailable(WRONG_TYPE, text)
+    kind = pd.api.types.pandas_dtype(PANDAS_TYPES[out.type])
     try:
-        return cells.astype(pd.api.types.pandas_dtype(PANDAS_TYPES[out.type])).array
+        typed = cells.astype(kind)
     except (TypeError, ValueError) as error:
         raise Unavailable(WRONG_TYPE, f"{out.name!r} must be {out.type}; {error}") from None
+    if not _is_as_given(cells, typed, out):
+        raise Unavailable(WRONG_TYPE, f"{out.name!r} must be {out.type}; got a value that is none")
+    return typed.array
+
+
+def _is_as_given(cells: pd.Series, typed: pd.Series, out: Output) -> bool:
+    """Tell whether a cast has changed nothing: pandas wraps integers that are too large, and makes text of anything."""
+    if out.type == "string":
+        return all(isinstance(cell, str) for cell in cells.dropna())
+    if out.type in ("int", "bigint"):
+        return bool((cells.dropna().astype(object) == typed.dropna().astype(object)).all())
+    return True
 
 
 def _record(cell: object, out: Output) -> dict[str, float | None] | None:
@@ -85,17 +101,19 @@ def _record(cell: object, out: Output) -> dict[str, float | None] | None:
     if not isinstance(cell, dict) or set(cell) != set(out.fields):
         raise Unavailable(WRONG_TYPE, f"{out.name!r} must be a dict of {len(out.fields)} numbers, or None")
     try:
-        return {field: None if cell[field] is None else float(cell[field]) for field in out.fields}
+        return {
+            field: None if cell[field] is None or cell[field] is pd.NA else float(cell[field]) for field in out.fields
+        }
     except (TypeError, ValueError) as error:
         raise Unavailable(WRONG_TYPE, f"{out.name!r} must hold numbers; {error}") from None
 
 
 def _is_nan(cells: pd.Series) -> np.ndarray:
-    """Return where a cell, or a number in it, is NaN; a null is none."""
+    """Return where a cell, or a number in it, is NaN or infinite; a null is neither."""
     if isinstance(cells.dtype, np.dtype) and cells.dtype.kind == "f":
-        return np.isnan(cells.to_numpy())
+        return ~np.isfinite(cells.to_numpy())
     if pd.api.types.is_float_dtype(cells.dtype):
-        return np.isnan(cells.to_numpy(dtype=np.float64, na_value=0.0))
+        return ~np.isfinite(cells.to_numpy(dtype=np.float64, na_value=0.0))
     if cells.dtype != object:
         return np.zeros(len(cells), dtype=bool)
     return np.array([_has_nan(cell) for cell in cells], dtype=bool)
@@ -103,4 +121,4 @@ def _is_nan(cells: pd.Series) -> np.ndarray:
 
 def _has_nan(cell: object) -> bool:
     values = cell.values() if isinstance(cell, dict) else (cell,)
-    return any(isinstance(value, float) and np.isnan(value) for value in values)
+    return any(isinstance(value, float | np.floating) and not np.isfinite(value) for value in values)

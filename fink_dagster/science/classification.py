@@ -16,14 +16,14 @@ import pandas as pd
 from fink_dagster.science import roid
 from fink_dagster.science.columns import numbers
 from fink_dagster.science.module import Module, Output
-from fink_dagster.science.simbad import is_label, may_host
+from fink_dagster.science.simbad import UNKNOWN, is_label, may_host
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Flags = NDArray[np.bool_]
 
-UNKNOWN, AMBIGUOUS = "Unknown", "Ambiguous"
+AMBIGUOUS = "Ambiguous"
 LEAST_SCORE = 0.5
 """Of every classifier, and of ZTF's deep-learning real/bogus score."""
 LEAST_CLASSTAR = 0.4

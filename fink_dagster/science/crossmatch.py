@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from fink_dagster.catalogues.index import has_position, nearest
 from fink_dagster.catalogues.known import get_catalogue
@@ -25,13 +26,13 @@ from fink_dagster.catalogues.registration import open_index, register
 from fink_dagster.errors import FinkError
 from fink_dagster.science.columns import numbers
 from fink_dagster.science.module import NO_CATALOGUE, PANDAS_TYPES, Module, Output, Unavailable
+from fink_dagster.science.simbad import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fink_dagster.catalogues.index import Index
 
-UNKNOWN = "Unknown"
 REFUSED = "refused_catalogue"
 _VARIABLE = ("VARIABLE", "1")  # Gaia's phot_variable_flag, as text or as a flag; others say constant or not known
 
@@ -107,8 +108,8 @@ class CrossMatch:
             raise Unavailable(NO_CATALOGUE, f"catalogue {self.catalogue} is not in the folder of catalogues")
         try:
             return open_index(Path(self.index))
-        except OSError as error:
-            text = f"the index of catalogue {self.catalogue} cannot be opened: {error.strerror or error}"
+        except (OSError, pa.ArrowException) as error:
+            text = f"the index of catalogue {self.catalogue} cannot be opened: {error}"
             raise Unavailable(REFUSED, text) from None
 
 
@@ -137,7 +138,7 @@ def _with(module: Module, folder: Path, indexes: Path) -> Module:
         return module
     try:
         found = register(match.catalogue, folder, indexes)
-    except FinkError as error:
+    except (FinkError, OSError, pa.ArrowException) as error:
         return replace(module, function=replace(match, refused=str(error)))
     if found is None:
         return module

@@ -20,6 +20,8 @@ from fink_dagster.surveys.avro import fields_of, not_null
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from fink_dagster.science.module import Output
+
 _ARROW = {
     "boolean": pa.bool_(),
     "int": pa.int32(),
@@ -28,6 +30,14 @@ _ARROW = {
     "double": pa.float64(),
     "bytes": pa.binary(),
     "string": pa.string(),
+}
+_OUTPUTS = {
+    "int": pa.int32(),
+    "bigint": pa.int64(),
+    "float": pa.float32(),
+    "double": pa.float64(),
+    "string": pa.string(),
+    "boolean": pa.bool_(),
 }
 _NULLABLE: dict[pa.DataType, Any] = {
     pa.int32(): pd.Int32Dtype(),
@@ -86,6 +96,26 @@ def frame_of(alerts: pa.RecordBatch, kind: pa.StructType, paths: Sequence[str]) 
     """
     rows = alerts.to_struct_array() if alerts.num_columns else pa.nulls(alerts.num_rows, pa.struct([]))
     return pd.DataFrame({path: _column(rows, kind, path) for path in paths}, index=range(alerts.num_rows))
+
+
+def series_of(values: pa.Array) -> pd.Series:
+    """Return numbers, or lists of numbers, one per alert, as science modules expect them; see :func:`frame_of`."""
+    if not _is_list(values.type):
+        return _scalars(values)
+    items, lengths = _flat(values)
+    return _cells(_array(items), lengths)
+
+
+def array_of(values: Any, kind: pa.DataType) -> pa.Array:
+    """Return a column as modules give it in an Arrow type."""
+    # pandas' own types know Arrow; what they keep as objects is handed over as such.
+    plain = list(values) if pd.api.types.is_object_dtype(values) else values
+    return pa.array(plain, kind)
+
+
+def output_type(out: Output) -> pa.DataType:
+    """Return the Arrow type of a module's output."""
+    return pa.struct([(name, pa.float64()) for name in out.fields]) if out.fields else _OUTPUTS[out.type]
 
 
 def has_field(kind: pa.DataType, path: str) -> bool:

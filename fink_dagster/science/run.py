@@ -13,16 +13,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from fink_dagster.science.answers import checked, nulls
+from fink_dagster.science.answers import WRONG_TYPE, checked, nulls
 from fink_dagster.science.module import NO_CATALOGUE, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from fink_dagster.science.answers import Answer
     from fink_dagster.science.module import Module
 
+STATUS, VERSIONS = "science_status", "science_versions"
+"""Columns beside the modules' own: module -> code where it failed, module -> version."""
 TEXT_CHARACTERS = 300
 RAISED, NOT_A_NUMBER, NO_INPUT = "raised", "nan", "no_input"
+_OF_ONE_ALERT = (RAISED, WRONG_TYPE)
+"""What may be the fault of one alert among many."""
+MOST_CALLS = 64
+"""For the alerts of one batch: three bad ones among 500 are found with that; a module that always fails ends soon."""
 
 
 @dataclass(frozen=True)
@@ -95,19 +102,13 @@ class _Run:
 
     def add(self, module: Module) -> None:
         number = len(self._frame)
+        columns = {out.name: nulls(out, number) for out in module.outputs}
         codes: np.ndarray = np.full(number, "", dtype=object)
-        columns, asked = {out.name: nulls(out, number) for out in module.outputs}, np.ones(number, dtype=bool)
-        try:
-            self._must_have(module.needs)
+        if self._lacks(module):
+            codes[:] = NO_INPUT
+        else:
             codes[self._lost(module)] = NO_INPUT
-            asked = self._wanted(module) & (codes == "")
-            columns, wrong = self._columns(module, asked)
-            codes[wrong] = NOT_A_NUMBER
-            if wrong.any():
-                self.failures[module.name] = Failure(NOT_A_NUMBER, f"gave NaN for {int(wrong.sum())} alerts")
-        except Exception as error:  # noqa: BLE001 - a module is anybody's code and may raise anything
-            self.failures[module.name] = _failure(error)
-            codes[asked] = self.failures[module.name].code
+            self._ask(module, np.flatnonzero(self._wanted(module) & (codes == "")), columns, codes)
         self.added |= columns
         self._maker |= {out.name: module.name for out in module.outputs}
         self._codes[module.name] = codes
@@ -118,20 +119,30 @@ class _Run:
         cells = [{name: codes[row] for name, codes in marks.items() if codes[row]} for row in range(len(self._frame))]
         return pd.Series(cells, index=self._frame.index, dtype=object)
 
-    def _lost(self, module: Module) -> np.ndarray:
-        """Return on which alerts another module did not give what this one needs, and say so."""
-        lost = np.zeros(len(self._frame), dtype=bool)
+    def _lacks(self, module: Module) -> bool:
+        """Tell whether something a module needs is not there at all, and say so."""
         for path in module.needs:
-            maker = self._maker.get(path)
-            if maker is not None and (failed := self._codes[maker] != "").any():
-                lost |= failed
-                self.failures[module.name] = Failure(NO_INPUT, f"needs {path!r}, and module {maker} failed")
-        return lost
-
-    def _must_have(self, needs: Sequence[str]) -> None:
-        for path in needs:
             if path not in self.added and path not in self._frame.columns:
-                raise Unavailable(NO_INPUT, f"needs {path!r}, and the alerts have no such column")
+                text = f"needs {path!r}, and the alerts have no such column"
+                self.failures[module.name] = Failure(NO_INPUT, text)
+                return True
+        return False
+
+    def _lost(self, module: Module) -> np.ndarray:
+        """Return on which alerts another module did not give what this one looks at, and say so.
+
+        What is optional may be absent, as a catalogue; a module at fault is another matter.
+        """
+        lost: np.ndarray = np.zeros(len(self._frame), dtype=bool)
+        for path in module.reads:
+            if path in self._maker:
+                allowed = ("", NO_CATALOGUE) if path in module.optional else ("",)
+                failed = ~np.isin(self._codes[self._maker[path]].astype(str), allowed)
+                if failed.any():
+                    lost |= failed
+                    text = f"needs {path!r}, and module {self._maker[path]} failed"
+                    self.failures[module.name] = Failure(NO_INPUT, text)
+        return lost
 
     def _wanted(self, module: Module) -> np.ndarray:
         if not module.where:
@@ -139,20 +150,33 @@ class _Run:
         wanted: np.ndarray = self._column(module.where).to_numpy(dtype=bool, na_value=False)
         return wanted
 
-    def _columns(self, module: Module, asked: np.ndarray) -> tuple[dict[str, pd.Series], np.ndarray]:
-        """Return a module's outputs for all alerts, null where it was not asked, and for which it gave NaN."""
-        columns = {out.name: nulls(out, len(self._frame)) for out in module.outputs}
-        wrong: np.ndarray = np.zeros(len(self._frame), dtype=bool)
-        if not asked.any():
-            return columns, wrong
+    def _ask(self, module: Module, rows: np.ndarray, columns: dict[str, pd.Series], codes: np.ndarray) -> None:
+        """Put some alerts to a module; where it fails it gets each half, so that no alert costs another its values."""
+        waiting, calls = [rows] if len(rows) else [], 0
+        while waiting:
+            some, calls = waiting.pop(), calls + 1
+            try:
+                answer = self._answer(module, some)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001 - anybody's code: it may end the process, or panic in Rust
+                failure = self.failures[module.name] = _failure(error)
+                if len(some) > 1 and failure.code in _OF_ONE_ALERT and calls < MOST_CALLS:
+                    waiting += np.array_split(some, 2)
+                else:
+                    codes[some] = failure.code
+                continue
+            if answer.wrong.any():
+                self.failures[module.name] = Failure(NOT_A_NUMBER, f"gave NaN for {int(answer.wrong.sum())} alerts")
+                codes[some[answer.wrong]] = NOT_A_NUMBER
+            for name, values in answer.columns.items():
+                columns[name].iloc[some] = values
+                columns[name].iloc[some[answer.wrong]] = None
+
+    def _answer(self, module: Module, rows: np.ndarray) -> Answer:
         paths = (*module.inputs, *module.optional)
-        result = module.function(*(_copied(self._column(path)[asked]) for path in paths))
-        answer = checked(result, module, int(asked.sum()))
-        wrong[asked] = answer.wrong
-        for name, values in answer.columns.items():
-            columns[name][asked] = values
-            columns[name][wrong] = None
-        return columns, wrong
+        result = module.function(*(_copied(self._column(path).iloc[rows]) for path in paths))
+        return checked(result, module, len(rows))
 
     def _column(self, path: str) -> pd.Series:
         if path not in self.added and path not in self._frame.columns:
@@ -170,7 +194,7 @@ def _copied(column: pd.Series) -> pd.Series:
     return pd.Series(cells, dtype=object)
 
 
-def _failure(error: Exception) -> Failure:
+def _failure(error: BaseException) -> Failure:
     if isinstance(error, Unavailable):
         return Failure(error.code, str(error)[:TEXT_CHARACTERS])
     return Failure(RAISED, f"{type(error).__name__}: {error}"[:TEXT_CHARACTERS])

@@ -10,9 +10,11 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 import pandas as pd
+import pyarrow as pa
 from pyspark.accumulators import AccumulatorParam
 
-from fink_dagster.science.run import run_modules
+from fink_dagster.science.frame import array_of, output_type, series_of
+from fink_dagster.science.run import STATUS, VERSIONS, run_modules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
 
     from fink_dagster.science.module import Module
 
-STATUS = "science_status"
-VERSIONS = "science_versions"
 ENDED = "brokerEndProcessTimestamp"
 
 Failures = dict[str, str]
@@ -70,7 +70,7 @@ def added_by_modules(alerts: DataFrame, modules: Sequence[Module], failures: Acc
     outputs = [(out.name, out.spark_type) for module in modules for out in module.outputs]
     kinds = [*outputs, (STATUS, "map<string,string>"), (ENDED, "timestamp")]
     schema = ", ".join(f"`{name}` {kind}" for name, kind in kinds)
-    run = F.pandas_udf(_runner(modules, inputs, failures), schema)
+    run = F.arrow_udf(_runner(modules, inputs, failures), schema)
     # A survey no module can run on still gets status and time; some column must travel to be counted by.
     columns = [F.col(path) for path in inputs] or [F.col("night")]
     versions = [F.lit(text) for module in modules for text in (module.name, module.version)]
@@ -99,17 +99,19 @@ def _holds(kind: DataType, names: list[str]) -> bool:
     return isinstance(kind, StructType) and names[0] in kind.names and _holds(kind[names[0]].dataType, names[1:])
 
 
-def _runner(
-    modules: Sequence[Module], inputs: list[str], failures: Accumulator[Failures]
-) -> Callable[..., pd.DataFrame]:
-    def run(*columns: pd.Series) -> pd.DataFrame:
-        ran = run_modules(pd.DataFrame(dict(zip(inputs or ["night"], columns, strict=True))), modules)
+def _runner(modules: Sequence[Module], inputs: list[str], failures: Accumulator[Failures]) -> Callable[..., pa.Array]:
+    def run(*columns: pa.Array) -> pa.Array:
+        # Spark's own passage to pandas would round an identifier of 18 digits wherever one beside it is null.
+        named = zip(inputs or ["night"], columns, strict=True)
+        ran = run_modules(pd.DataFrame({path: series_of(column) for path, column in named}), modules)
         if faults := {name: failure.text for name, failure in ran.failures.items() if failure.is_fault}:
             failures.add(faults)
-        added = ran.columns.copy()
-        added[STATUS], added[ENDED] = ran.status, pd.Timestamp(dt.datetime.now(dt.UTC)).tz_localize(None)
-        return added
+        kinds = {out.name: output_type(out) for module in modules for out in module.outputs}
+        added = {name: array_of(ran.columns[name], kind) for name, kind in kinds.items()}
+        added[STATUS] = pa.array([list(codes.items()) for codes in ran.status], pa.map_(pa.string(), pa.string()))
+        added[ENDED] = pa.array([dt.datetime.now(dt.UTC)] * len(ran.status), pa.timestamp("us", "UTC"))
+        return pa.StructArray.from_arrays(list(added.values()), names=list(added))
 
-    # Spark tells the kind of a pandas function from its annotations, which are text here.
-    run.__annotations__ = {"columns": pd.Series, "return": pd.DataFrame}
+    # Spark tells the kind of an Arrow function from its annotations, which are text here.
+    run.__annotations__ = {"columns": pa.Array, "return": pa.Array}
     return run

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from fink_dagster.science.module import Module, Output, Unavailable
-from fink_dagster.science.run import run_modules
+from fink_dagster.science.run import MOST_CALLS, run_modules
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -152,8 +152,8 @@ def test_a_record_is_a_dict_of_numbers_or_none() -> None:
 
 @pytest.mark.parametrize("cell", [{"mean": 1.0}, {"mean": 1.0, "slope": "steep"}, 5.0])
 def test_a_record_of_another_make_is_refused(cell: object) -> None:
-    cells = pd.Series([cell] * 3, dtype=object)
-    ran = run_modules(FRAME, [Module("m", "1", ("x",), (RECORD,), lambda x: cells)])
+    given = Module("m", "1", ("x",), (RECORD,), lambda x: pd.Series([cell] * len(x), dtype=object))
+    ran = run_modules(FRAME, [given])
     assert ran.failures["m"].code == "wrong_type"
     assert ran.columns["r"].tolist() == [None, None, None]
 
@@ -163,6 +163,65 @@ def test_a_nan_in_a_record_is_a_fault_too() -> None:
     ran = run_modules(FRAME, [Module("m", "1", ("x",), (RECORD,), lambda x: cells)])
     assert ran.columns["r"].tolist() == [None, None, None]
     assert ran.status.tolist() == [{"m": "nan"}, {}, {}]
+
+
+def _ends_at_two(x: pd.Series) -> pd.Series:
+    if 2 in x.to_numpy():
+        raise SystemExit(3)
+    return x
+
+
+def test_an_alert_a_module_cannot_stand_costs_no_other_its_value() -> None:
+    frame = pd.DataFrame({"x": [1, 3, 2, 5, 6, 7, 8]})
+    ran = run_modules(frame, [_module("a", _ends_at_two)])
+    assert ran.columns["a"].tolist() == [1, 3, pd.NA, 5, 6, 7, 8]
+    assert ran.status.tolist() == [{}, {}, {"a": "raised"}, {}, {}, {}, {}]
+    assert ran.failures["a"].text == "SystemExit: 3"
+
+
+def test_a_module_that_always_fails_is_not_asked_for_ever() -> None:
+    calls = []
+
+    def fail(x: pd.Series) -> pd.Series:
+        calls.append(len(x))
+        raise ValueError
+
+    ran = run_modules(pd.DataFrame({"x": range(1000)}), [_module("a", fail)])
+    assert ran.status.tolist() == [{"a": "raised"}] * 1000
+    assert len(calls) < 2 * MOST_CALLS
+
+
+def test_an_optional_value_may_be_absent_but_not_made_by_a_module_at_fault() -> None:
+    after = Module("after", "1", ("x",), (Output("y", "int", "", "."),), lambda x, bad: x, optional=("bad",))
+    absent, failed = (run_modules(FRAME, [_module("bad", give), after]) for give in (_unavailable, _raise))
+    assert absent.columns["y"].tolist() == [1, 2, 3]
+    assert failed.columns["y"].isna().all()
+    assert failed.status.tolist() == [{"bad": "raised", "after": "no_input"}] * 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("int", pd.array([2**40] * 3, "Int64")),
+        ("bigint", [3361510431415010079, None, 1.0]),
+        ("string", [{"a": 1}] * 3),
+        ("string", [1.5] * 3),
+    ],
+)
+def test_a_value_that_would_be_changed_to_fit_its_type_is_refused(kind: str, value: Any) -> None:
+    given = _module("a", lambda x: pd.Series(value)[: len(x)], kind=kind)
+    assert run_modules(FRAME, [given]).status.tolist() == [{"a": "wrong_type"}] * 3
+
+
+@pytest.mark.parametrize("value", [np.inf, np.float32("nan"), np.float64("-inf")])
+def test_infinities_and_nan_of_numpy_are_faults_too(value: Any) -> None:
+    plain = _module("a", lambda x: pd.Series([value] * len(x), dtype=object), kind="double")
+    record = Module(
+        "m", "1", ("x",), (RECORD,), lambda x: pd.Series([{"mean": value, "slope": pd.NA}] * len(x), dtype=object)
+    )
+    ran = run_modules(FRAME, [plain, record])
+    assert ran.status.tolist() == [{"a": "nan", "m": "nan"}] * 3
+    assert ran.columns["r"].tolist() == [None] * 3
 
 
 def test_no_alerts_give_empty_columns_of_the_right_types() -> None:

@@ -9,11 +9,15 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from fink_dagster.local.samples import ensure_samples
 from fink_dagster.science import registry
 from fink_dagster.settings import load_settings
 
+# How long an example takes says how busy the machine is, not whether the code is right.
+settings.register_profile("fink", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("fink")
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "ztf"
 
 

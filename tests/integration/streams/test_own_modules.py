@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import pytest
+
 from fink_dagster.lake.lake import Lake
 from fink_dagster.replay.replay import replay
 from fink_dagster.replay.sources import open_source
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 NIGHT = Night("2018-08-19")
 
 
+@pytest.mark.slow
 def test_a_module_of_ones_own_comes_breaks_and_goes_and_every_night_closes(
     closed: Callable[..., Account], spark: SparkSession, settings: Settings, sample_tarball: Path, own_modules: Path
 ) -> None:

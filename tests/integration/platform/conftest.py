@@ -38,7 +38,7 @@ class Commands:
     def run(self, *arguments: str, code: int = 0) -> str:
         """Run a command to its end, check its exit code, and return what it printed."""
         process = self.start(*arguments)
-        out, err = process.communicate(timeout=550)
+        out, err = process.communicate(timeout=1500)
         assert process.returncode == code, out + err
         assert "Traceback" not in out + err
         return out if code == 0 else err
@@ -49,7 +49,7 @@ class Commands:
 
     def run_worker(self) -> psutil.Process:
         """Return the process of the run that streams, once it has a JVM."""
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 400
         while time.monotonic() < deadline:
             for worker in dagster.run_workers(dagster.code_server(self.settings)):
                 if any("java" in child.name() for child in worker.children()):

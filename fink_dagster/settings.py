@@ -135,6 +135,11 @@ class Settings(BaseSettings):
         return inherited | _variables("FINK_", self)
 
 
+def harmless_environment() -> dict[str, str]:
+    """Return what of the environment a child process may know that runs anybody's code: no setting, no secret."""
+    return {name: os.environ[name] for name in _HARMLESS if name in os.environ}
+
+
 def load_settings() -> Settings:
     """Read the settings from the environment.
 
@@ -155,6 +160,9 @@ def load_settings() -> Settings:
     return settings.model_copy(
         update={name: folder.expanduser().absolute() for name, folder in folders.items() if folder is not None}
     )
+
+
+_HARMLESS = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "PATH", "TMPDIR", "TZ")
 
 
 def _variable_names() -> tuple[str, ...]:

@@ -19,7 +19,9 @@ from fink_dagster.enrich.reading import chunks
 from fink_dagster.enrich.target import ENRICHED, QUARANTINED, REJECTED
 from fink_dagster.errors import OperationError
 from fink_dagster.science.frame import frame_of
+from fink_dagster.science.isolation import processes
 from fink_dagster.science.run import run_modules
+from fink_dagster.science.switches import Switches, tallies_of
 from fink_dagster.surveys.base import LAST_DAY
 from fink_dagster.surveys.cuts import rejection
 
@@ -92,10 +94,10 @@ def enrich(source: Source, target: Target, plan: Plan, report: Callable[[int], N
     OperationError
         When not one alert could be read, or the output cannot be written.
     """
-    summary = Summary()
+    summary, switches = Summary(), Switches()
     with written(target, schemas(plan.survey, plan.modules)) as rows:
         for chunk in chunks(source, plan.alert, report):
-            _take(chunk, plan, rows, summary)
+            _take(chunk, plan, rows, summary, switches)
         if summary.quarantined and not summary.read:
             first = summary.examples[0]
             message = (
@@ -106,7 +108,7 @@ def enrich(source: Source, target: Target, plan: Plan, report: Callable[[int], N
     return summary
 
 
-def _take(chunk: Chunk, plan: Plan, rows: dict[str, Rows], summary: Summary) -> None:
+def _take(chunk: Chunk, plan: Plan, rows: dict[str, Rows], summary: Summary, switches: Switches) -> None:
     frame = frame_of(chunk.alerts, plan.alert, plan.paths)
     wrong = _incomplete(frame, plan.survey)
     damaged = [*chunk.damaged, *(Damaged(chunk.places[row], *wrong[row]) for row in sorted(wrong))]
@@ -120,7 +122,8 @@ def _take(chunk: Chunk, plan: Plan, rows: dict[str, Rows], summary: Summary) -> 
         summary.rejected.update(reasons[out])
     if not out.all():
         science = frame[~out].reset_index(drop=True)
-        ran = run_modules(science, plan.modules)
+        ran = run_modules(science, plan.modules, processes(), switches.off())
+        switches.learn(tallies_of(ran))
         rows[ENRICHED].add(enriched_columns(science[who], ran, plan.modules))
         _count(ran, summary)
 

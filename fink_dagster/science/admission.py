@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import keyword
 import re
+from math import inf
 from typing import TYPE_CHECKING, Any
 
-from fink_dagster.science.module import PANDAS_TYPES, Output
+from fink_dagster.science.module import PANDAS_TYPES, Limits, Output
 from fink_dagster.surveys.avro import fields_of, not_null
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def is_module_name(name: object) -> bool:
 
 def fault_in(module: Module) -> str:
     """Return what is wrong with a module by itself; empty when nothing is."""
-    faults = (_in_texts(module), _in_paths(module), _in_outputs(module.outputs), _in_function(module))
+    faults = (_in_texts(module), _in_paths(module), _in_outputs(module.outputs), _in_rest(module))
     return next(filter(None, faults), "")
 
 
@@ -155,10 +156,14 @@ def _in_record(output: Output) -> str:
     )
 
 
-def _in_function(module: Module) -> str:
-    if callable(module.function):
+def _in_rest(module: Module) -> str:
+    if not callable(module.function):
+        return f"must have a function; got {module.function!r:.60}; correct it"
+    limits = module.limits
+    numbers = [getattr(limits, name, None) for name in ("seconds", "memory_mib")]
+    if isinstance(limits, Limits) and all(isinstance(number, int | float) and 0 < number < inf for number in numbers):
         return ""
-    return f"must have a function; got {module.function!r:.60}; correct it"
+    return f"must have limits as Limits(seconds, memory_mib) above 0; got {limits!r:.60}; correct it"
 
 
 def _is_column(name: object) -> bool:

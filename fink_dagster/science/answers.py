@@ -1,7 +1,8 @@
-"""What a module gave, checked against what it declares: shape, types, no NaN.
+"""What a module gives, checked against what it declares: shape, types, no NaN.
 
 An answer that is wrong as a whole is refused with a code; single NaN and infinities are reported, the rest is taken.
-How modules are called, and what becomes of one that is refused, is ``run``'s.
+Here a module's function is called, and nowhere else; in which process is ``isolation``'s, what becomes of one that is
+refused is ``run``'s.
 """
 
 from __future__ import annotations
@@ -12,20 +13,52 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from fink_dagster.science.failure import WRONG_SHAPE, WRONG_TYPE
 from fink_dagster.science.module import PANDAS_TYPES, Unavailable
 
 if TYPE_CHECKING:
-    from fink_dagster.science.module import Module, Output
+    from collections.abc import Sequence
 
-WRONG_SHAPE, WRONG_TYPE = "wrong_shape", "wrong_type"
+    from fink_dagster.science.module import Module, Output
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A module's columns as nullable arrays, and for which alerts one of them was NaN."""
+    """What a module gave for some alerts.
+
+    Parameters
+    ----------
+    columns : dict
+        Its outputs as nullable arrays.
+    wrong : ndarray of bool
+        For which alerts one of them was NaN.
+    seconds : float
+        Processor time it took in another process [s].
+    """
 
     columns: dict[str, Any]
     wrong: np.ndarray
+    seconds: float = 0.0
+
+
+def answer_of(module: Module, columns: Sequence[pd.Series], number: int) -> Answer:
+    """Call a module's function for some alerts.
+
+    Parameters
+    ----------
+    module : Module
+        Which.
+    columns : sequence of Series
+        One per input, optional ones after the others; the function may change them.
+    number : int
+        How many alerts there are.
+
+    Raises
+    ------
+    Unavailable
+        ``wrong_shape`` or ``wrong_type`` when its answer cannot be taken. What the function raises is let through.
+    """
+    return checked(module.function(*columns), module, number)
 
 
 def checked(result: object, module: Module, number: int) -> Answer:

@@ -30,6 +30,9 @@ NO_CATALOGUE = "no_catalogue"
 
 Result = pd.DataFrame | pd.Series | np.ndarray
 
+MOST_ALERTS = 500
+"""A function is called with at most so many at once, the size of a batch between Spark and Python."""
+
 
 class Unavailable(Exception):
     """What a module raises when something it needs is not there, such as a catalogue: no fault of its own.
@@ -81,6 +84,23 @@ class Output:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """What a module may take; one that takes more is ended, and gives nothing for the alerts it was asked for.
+
+    Parameters
+    ----------
+    seconds : float
+        Longest time of one call, which is for 500 alerts at most [s]. By the clock on the wall: what waits for ever
+        uses no processor.
+    memory_mib : int
+        Most memory of its process, libraries and alerts included, files mapped into memory not [MiB].
+    """
+
+    seconds: float = 60.0
+    memory_mib: int = 2048
+
+
+@dataclass(frozen=True)
 class Module:
     """A science module.
 
@@ -107,6 +127,10 @@ class Module:
     where : str
         Boolean output of another module: the function gets those alerts only, and the others' cells are null. Empty
         for all alerts.
+    limits : Limits
+        What it may take.
+    alone : bool
+        Whether it gets a process of its own; set for all modules that are not the platform's, which share one.
     """
 
     name: str
@@ -117,6 +141,8 @@ class Module:
     optional: tuple[str, ...] = ()
     owner: str = "fink-dagster"
     where: str = ""
+    limits: Limits = Limits()
+    alone: bool = False
 
     @property
     def needs(self) -> tuple[str, ...]:

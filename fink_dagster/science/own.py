@@ -136,7 +136,7 @@ def _entries(name: str, source: str, load: Callable[[], list[Module]]) -> Iterat
         got = " ".join(f"{type(error).__name__}: {error}".split())[:TEXT_CHARACTERS]
         yield Entry(name, source, None, f"must load; got {got}; correct it")
     else:
-        yield from (Entry(str(module.name)[:60], source, module) for module in modules)
+        yield from (Entry(str(module.name)[:60], source, replace(module, alone=True)) for module in modules)
 
 
 def _offered(point: EntryPoint) -> list[Module]:

@@ -1,48 +1,51 @@
-"""Running science modules over a table of alerts, each isolated from the others.
+"""Running science modules over a table of alerts, so that none spoils what another gives.
 
 A module that fails leaves nulls in its own columns and a code; the others run as if it were not there. No module is
-known by name here, and nothing is read or written.
+known by name here, and nothing is read or written. In which process a module is called is ``isolation``'s.
 """
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from fink_dagster.science.answers import WRONG_TYPE, checked, nulls
-from fink_dagster.science.module import NO_CATALOGUE, Unavailable
+from fink_dagster.science.answers import Answer, answer_of, nulls
+from fink_dagster.science.failure import (
+    CRASHED,
+    NO_INPUT,
+    NOT_A_NUMBER,
+    OUT_OF_MEMORY,
+    RAISED,
+    SWITCHED_OFF,
+    WRONG_TYPE,
+    Failure,
+    failure_of,
+)
+from fink_dagster.science.module import MOST_ALERTS, NO_CATALOGUE, Module, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from fink_dagster.science.answers import Answer
-    from fink_dagster.science.module import Module
+    from collections.abc import Mapping
 
 STATUS, VERSIONS = "science_status", "science_versions"
 """Columns beside the modules' own: module -> code where it failed, module -> version."""
-TEXT_CHARACTERS = 300
-RAISED, NOT_A_NUMBER, NO_INPUT = "raised", "nan", "no_input"
-_OF_ONE_ALERT = (RAISED, WRONG_TYPE)
-"""What may be the fault of one alert among many."""
-MOST_CALLS = 64
-"""For the alerts of one batch: three bad ones among 500 are found with that; a module that always fails ends soon."""
+MOST_FAILURES = 64
+"""In one batch, before its alerts are given up: three bad ones among 500 are found with that."""
+_OF_ONE_ALERT = (RAISED, WRONG_TYPE, CRASHED, OUT_OF_MEMORY)
+"""What may be the fault of one alert among many; a call that takes too long is not made again for each half."""
 
+_WEIGHT = {CRASHED: 4, OUT_OF_MEMORY: 4}
+"""How many failures such a one counts for: its process must be started anew."""
+_NONE: Mapping[str, str] = MappingProxyType({})
 
-@dataclass(frozen=True)
-class Failure:
-    """Why a module gave nothing: a code for the alert, and a sentence for whoever looks after the module."""
-
-    code: str
-    text: str
-
-    @property
-    def is_fault(self) -> bool:
-        """Whether somebody should look at it: not where a catalogue was never there, or another module is at fault."""
-        return self.code not in {NO_CATALOGUE, NO_INPUT}
+Call = Callable[[Module, Sequence[pd.Series], int], Answer]
+"""How a module is asked: as :func:`~fink_dagster.science.answers.answer_of`, but raising Unavailable alone."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,8 @@ class Ran:
         For each alert, module -> code of those that failed on it; their cells are null.
     failures : dict
         What went wrong, by module, for all alerts or only some.
+    asked : dict
+        How many alerts each module was asked for.
     seconds : dict
         Processor time each module took [s].
     """
@@ -64,10 +69,30 @@ class Ran:
     columns: pd.DataFrame
     status: pd.Series
     failures: dict[str, Failure]
+    asked: dict[str, int]
     seconds: dict[str, float]
 
 
-def run_modules(frame: pd.DataFrame, modules: Sequence[Module]) -> Ran:
+def in_this_process(module: Module, columns: Sequence[pd.Series], number: int) -> Answer:
+    """Ask a module here: quick and simple, for tests and measurements; what it harms, it harms here.
+
+    Raises
+    ------
+    Unavailable
+        When it gave nothing, with the code of its failure.
+    """
+    try:
+        return answer_of(module, [_copied(column) for column in columns], number)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        failure = failure_of(error)
+        raise Unavailable(failure.code, failure.text) from error
+
+
+def run_modules(
+    frame: pd.DataFrame, modules: Sequence[Module], call: Call = in_this_process, off: Mapping[str, str] = _NONE
+) -> Ran:
     """Run modules over alerts.
 
     On an alert where a module failed, those that need its output fail too: a value computed from the absence of
@@ -79,39 +104,50 @@ def run_modules(frame: pd.DataFrame, modules: Sequence[Module]) -> Ran:
         One row per alert; columns are named by the modules' dotted inputs, array inputs hold an array or None.
     modules : sequence of Module
         In an order that respects their needs, as :func:`~fink_dagster.science.registry.modules` gives them.
+    call : callable
+        How a module is asked; :func:`~fink_dagster.science.isolation.processes` gives the one for what is to last.
+    off : mapping
+        Modules that are switched off -> why: they are not asked, and their cells say so.
     """
-    run = _Run(frame)
-    seconds = {}
+    run = _Run(frame, call)
     for module in modules:
-        start = time.process_time()
-        run.add(module)
-        seconds[module.name] = time.process_time() - start
+        run.add(module, off.get(module.name))
     columns = {name: column.array for name, column in run.added.items()}
-    return Ran(pd.DataFrame(columns, index=frame.index), run.status(), run.failures, seconds)
+    return Ran(pd.DataFrame(columns, index=frame.index), run.status(), run.failures, run.asked, run.seconds)
 
 
 class _Run:
     """The columns so far, and on which alerts which module failed."""
 
-    def __init__(self, frame: pd.DataFrame) -> None:
+    def __init__(self, frame: pd.DataFrame, call: Call) -> None:
         self.added: dict[str, pd.Series] = {}
         self.failures: dict[str, Failure] = {}
+        self.asked: dict[str, int] = {}
+        self.seconds: dict[str, float] = {}
         self._frame = frame
+        self._call = call
         self._codes: dict[str, np.ndarray] = {}
         self._maker: dict[str, str] = {}
 
-    def add(self, module: Module) -> None:
+    def add(self, module: Module, why_off: str | None) -> None:
         number = len(self._frame)
         columns = {out.name: nulls(out, number) for out in module.outputs}
         codes: np.ndarray = np.full(number, "", dtype=object)
-        if self._lacks(module):
+        start, self.asked[module.name], self.seconds[module.name] = time.process_time(), 0, 0.0
+        if why_off is not None:
+            codes[:] = SWITCHED_OFF
+            self.failures[module.name] = Failure(SWITCHED_OFF, why_off)
+        elif self._lacks(module):
             codes[:] = NO_INPUT
         else:
             codes[self._lost(module)] = NO_INPUT
-            self._ask(module, np.flatnonzero(self._wanted(module) & (codes == "")), columns, codes)
+            wanted = np.flatnonzero(self._wanted(module) & (codes == ""))
+            self.asked[module.name] = len(wanted)
+            self._ask(module, wanted, columns, codes)
         self.added |= columns
         self._maker |= {out.name: module.name for out in module.outputs}
         self._codes[module.name] = codes
+        self.seconds[module.name] += time.process_time() - start
 
     def status(self) -> pd.Series:
         """Return, for each alert, module -> code of those that failed on it."""
@@ -152,31 +188,27 @@ class _Run:
 
     def _ask(self, module: Module, rows: np.ndarray, columns: dict[str, pd.Series], codes: np.ndarray) -> None:
         """Put some alerts to a module; where it fails it gets each half, so that no alert costs another its values."""
-        waiting, calls = [rows] if len(rows) else [], 0
+        given = [self._column(path) for path in (*module.inputs, *module.optional)]
+        waiting, failed = _split(rows, math.ceil(len(rows) / MOST_ALERTS)), 0
         while waiting:
-            some, calls = waiting.pop(), calls + 1
+            some = waiting.pop()
             try:
-                answer = self._answer(module, some)
-            except KeyboardInterrupt:
-                raise
-            except BaseException as error:  # noqa: BLE001 - anybody's code: it may end the process, or panic in Rust
-                failure = self.failures[module.name] = _failure(error)
-                if len(some) > 1 and failure.code in _OF_ONE_ALERT and calls < MOST_CALLS:
-                    waiting += np.array_split(some, 2)
+                answer = self._call(module, [column.iloc[some] for column in given], len(some))
+            except Unavailable as error:
+                failure = self.failures[module.name] = failure_of(error)
+                failed += _WEIGHT.get(failure.code, 1)
+                if len(some) > 1 and failure.code in _OF_ONE_ALERT and failed < MOST_FAILURES:
+                    waiting += _split(some, 2)
                 else:
                     codes[some] = failure.code
                 continue
+            self.seconds[module.name] += answer.seconds
             if answer.wrong.any():
                 self.failures[module.name] = Failure(NOT_A_NUMBER, f"gave NaN for {int(answer.wrong.sum())} alerts")
                 codes[some[answer.wrong]] = NOT_A_NUMBER
             for name, values in answer.columns.items():
                 columns[name].iloc[some] = values
                 columns[name].iloc[some[answer.wrong]] = None
-
-    def _answer(self, module: Module, rows: np.ndarray) -> Answer:
-        paths = (*module.inputs, *module.optional)
-        result = module.function(*(_copied(self._column(path).iloc[rows]) for path in paths))
-        return checked(result, module, len(rows))
 
     def _column(self, path: str) -> pd.Series:
         if path not in self.added and path not in self._frame.columns:
@@ -194,7 +226,5 @@ def _copied(column: pd.Series) -> pd.Series:
     return pd.Series(cells, dtype=object)
 
 
-def _failure(error: BaseException) -> Failure:
-    if isinstance(error, Unavailable):
-        return Failure(error.code, str(error)[:TEXT_CHARACTERS])
-    return Failure(RAISED, f"{type(error).__name__}: {error}"[:TEXT_CHARACTERS])
+def _split(rows: np.ndarray, parts: int) -> list[np.ndarray]:
+    return np.array_split(rows, parts) if len(rows) else []

@@ -14,10 +14,12 @@ import pyarrow as pa
 from pyspark.accumulators import AccumulatorParam
 
 from fink_dagster.science.frame import array_of, output_type, series_of
+from fink_dagster.science.isolation import processes
 from fink_dagster.science.run import STATUS, VERSIONS, run_modules
+from fink_dagster.science.switches import Tally, tallies_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from pyspark.accumulators import Accumulator
     from pyspark.sql import DataFrame, SparkSession
@@ -27,27 +29,29 @@ if TYPE_CHECKING:
 
 ENDED = "brokerEndProcessTimestamp"
 
-Failures = dict[str, str]
+Tallies = dict[str, Tally]
 
 
-class _Newest(AccumulatorParam[Failures]):
-    """Of what workers say of a module, the newest stands."""
+class _Sums(AccumulatorParam[Tallies]):
+    """What workers say of a module is added up."""
 
-    def zero(self, value: Failures) -> Failures:
+    def zero(self, value: Tallies) -> Tallies:
         return {}
 
-    def addInPlace(self, value1: Failures, value2: Failures) -> Failures:
-        value1.update(value2)
+    def addInPlace(self, value1: Tallies, value2: Tallies) -> Tallies:
+        value1.update({name: value1.get(name, Tally()) + tally for name, tally in value2.items()})
         return value1
 
 
-def failures_in(spark: SparkSession) -> Accumulator[Failures]:
-    """Return where workers say what went wrong in a module, a sentence each; a row holds no more than a code."""
-    return spark.sparkContext.accumulator({}, _Newest())
+def tallies_in(spark: SparkSession) -> Accumulator[Tallies]:
+    """Return where workers say what came of asking each module; a row holds no more than a code."""
+    return spark.sparkContext.accumulator({}, _Sums())
 
 
-def added_by_modules(alerts: DataFrame, modules: Sequence[Module], failures: Accumulator[Failures]) -> DataFrame:
-    """Add what modules give, and what must be known about it.
+def added_by_modules(
+    alerts: DataFrame, modules: Sequence[Module], tallies: Accumulator[Tallies], off: Mapping[str, str]
+) -> DataFrame:
+    """Add what modules give, each asked in a process of its own, and what must be known about it.
 
     Parameters
     ----------
@@ -55,8 +59,10 @@ def added_by_modules(alerts: DataFrame, modules: Sequence[Module], failures: Acc
         With the columns the modules need.
     modules : sequence of Module
         In an order that respects their needs.
-    failures : Accumulator
-        As :func:`failures_in` returns it.
+    tallies : Accumulator
+        As :func:`tallies_in` returns it.
+    off : mapping
+        Modules that are switched off -> why.
 
     Returns
     -------
@@ -70,7 +76,7 @@ def added_by_modules(alerts: DataFrame, modules: Sequence[Module], failures: Acc
     outputs = [(out.name, out.spark_type) for module in modules for out in module.outputs]
     kinds = [*outputs, (STATUS, "map<string,string>"), (ENDED, "timestamp")]
     schema = ", ".join(f"`{name}` {kind}" for name, kind in kinds)
-    run = F.arrow_udf(_runner(modules, inputs, failures), schema)
+    run = F.arrow_udf(_runner(modules, inputs, tallies, off), schema)
     # A survey no module can run on still gets status and time; some column must travel to be counted by.
     columns = [F.col(path) for path in inputs] or [F.col("night")]
     versions = [F.lit(text) for module in modules for text in (module.name, module.version)]
@@ -99,13 +105,15 @@ def _holds(kind: DataType, names: list[str]) -> bool:
     return isinstance(kind, StructType) and names[0] in kind.names and _holds(kind[names[0]].dataType, names[1:])
 
 
-def _runner(modules: Sequence[Module], inputs: list[str], failures: Accumulator[Failures]) -> Callable[..., pa.Array]:
+def _runner(
+    modules: Sequence[Module], inputs: list[str], tallies: Accumulator[Tallies], off: Mapping[str, str]
+) -> Callable[..., pa.Array]:
     def run(*columns: pa.Array) -> pa.Array:
         # Spark's own passage to pandas would round an identifier of 18 digits wherever one beside it is null.
         named = zip(inputs or ["night"], columns, strict=True)
-        ran = run_modules(pd.DataFrame({path: series_of(column) for path, column in named}), modules)
-        if faults := {name: failure.text for name, failure in ran.failures.items() if failure.is_fault}:
-            failures.add(faults)
+        frame = pd.DataFrame({path: series_of(column) for path, column in named})
+        ran = run_modules(frame, modules, processes(), off)
+        tallies.add(tallies_of(ran))
         kinds = {out.name: output_type(out) for module in modules for out in module.outputs}
         added = {name: array_of(ran.columns[name], kind) for name, kind in kinds.items()}
         added[STATUS] = pa.array([list(codes.items()) for codes in ran.status], pa.map_(pa.string(), pa.string()))

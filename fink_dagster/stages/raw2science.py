@@ -11,19 +11,20 @@ from fink_dagster import __version__
 from fink_dagster.lake.lake import Append
 from fink_dagster.science.crossmatch import with_catalogues
 from fink_dagster.science.registry import modules_for, refused_for, science_version
+from fink_dagster.science.switches import Switches
 from fink_dagster.stages.fitting import fitting, with_columns_of
-from fink_dagster.stages.modules import added_by_modules, failures_in
+from fink_dagster.stages.modules import added_by_modules, tallies_in
 from fink_dagster.stages.stage import now
 from fink_dagster.surveys.avro import by_place
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pyspark.accumulators import Accumulator
     from pyspark.sql import Column, DataFrame
 
     from fink_dagster.science.module import Module
-    from fink_dagster.stages.modules import Failures
+    from fink_dagster.stages.modules import Tallies
     from fink_dagster.stages.stage import Batch, NightContext
     from fink_dagster.surveys.base import Cut
 
@@ -53,7 +54,8 @@ class Raw2Science:
         self._refused |= {f"science module {name}": why for name, why in unfit.items()}
         self.troubles: dict[str, str] = dict(self._refused)
         self._modules = with_catalogues(able, settings.catalogue_folder, settings.catalogue_indexes)
-        self._failures = failures_in(context.spark)
+        self._tallies = tallies_in(context.spark)
+        self._switches = Switches()
 
     def source(self) -> DataFrame:
         """Return the night's raw alerts, whatever topic they came from."""
@@ -77,11 +79,16 @@ class Raw2Science:
             lake.append("rejected", judged.where("NOT is_duplicate AND reason IS NOT NULL"), append)
         if (False, False) in there:
             good = judged.where("NOT is_duplicate AND reason IS NULL")
-            science = with_columns_of(self._held, enriched(good, self._modules, self._failures))
-            lake.append("science_alerts", science, append)
-            failed = {f"science module {name}": why for name, why in self._failures.value.items()}
-            self.troubles = {**self._refused, **failed}
-            self._failures.value = {}
+            science = enriched(good, self._modules, self._tallies, self._switches.off())
+            lake.append("science_alerts", with_columns_of(self._held, science), append)
+            self._learn()
+
+    def _learn(self) -> None:
+        """Take note of what the workers said of the modules in a batch."""
+        tallies, self._tallies.value = self._tallies.value, {}
+        self._switches.learn(tallies)
+        said = {name: tally.text for name, tally in tallies.items() if tally.text} | self._switches.off()
+        self.troubles = self._refused | {f"science module {name}": why for name, why in said.items()}
 
     def close(self) -> None:
         """Nothing is held."""
@@ -106,7 +113,9 @@ def passes(cut: Cut) -> Column:
     return F.coalesce(holds & ~F.isnan(value.cast("double")), F.lit(False))
 
 
-def enriched(alerts: DataFrame, modules: Sequence[Module], failures: Accumulator[Failures]) -> DataFrame:
+def enriched(
+    alerts: DataFrame, modules: Sequence[Module], tallies: Accumulator[Tallies], off: Mapping[str, str]
+) -> DataFrame:
     """Return alerts with versions, timestamps (UTC) and what science modules add."""
     from pyspark.sql import functions as F
 
@@ -118,7 +127,7 @@ def enriched(alerts: DataFrame, modules: Sequence[Module], failures: Accumulator
             "publisher": F.lit(PUBLISHER),
         }
     )
-    return added_by_modules(stamped, modules, failures)
+    return added_by_modules(stamped, modules, tallies, off)
 
 
 def _outcomes(judged: DataFrame) -> DataFrame:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import io
+import os
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import fastavro
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,12 +18,13 @@ import pytest
 
 from fink_dagster.enrich.plan import plan_of
 from fink_dagster.science.frame import array_of, batch_of, frame_of, output_type
-from fink_dagster.science.module import Module, Output
+from fink_dagster.science.module import Limits, Module, Output
 from fink_dagster.science.run import STATUS, VERSIONS, run_modules
-from fink_dagster.stages.modules import added_by_modules, failures_in
+from fink_dagster.stages.modules import added_by_modules, tallies_in
 from fink_dagster.surveys import get_survey
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from pyspark.sql import SparkSession
@@ -33,10 +39,10 @@ def alerts(packets: list[bytes]) -> pa.RecordBatch:
 
 
 def _by_spark(spark: SparkSession, file: Path, modules: list[Module]) -> tuple[pa.Table, dict[str, str]]:
-    failures = failures_in(spark)
-    added = added_by_modules(spark.read.parquet(str(file)), modules, failures)
+    tallies = tallies_in(spark)
+    added = added_by_modules(spark.read.parquet(str(file)), modules, tallies, {})
     names = [*(out.name for module in modules for out in module.outputs), STATUS, VERSIONS]
-    return added.select(*names).toArrow(), failures.value
+    return added.select(*names).toArrow(), {name: tally.text for name, tally in tallies.value.items() if tally.text}
 
 
 def test_every_module_gives_the_same_in_spark_and_on_a_file(
@@ -71,6 +77,49 @@ def test_an_identifier_keeps_its_digits_beside_a_null_and_a_failure_is_told(
     assert found.column("same_many").to_pylist() == identifiers
     assert [dict(cell) for cell in found.column(STATUS).to_pylist()] == [{"bad": "raised"}] * 3
     assert failures == {"bad": "ValueError: no such thing"}
+
+
+def test_whatever_modules_do_to_their_processes_the_others_give_the_same_and_the_rows_say_why(
+    spark: SparkSession, alerts: pa.RecordBatch, tmp_path: Path
+) -> None:
+    pq.write_table(pa.Table.from_batches([alerts]), tmp_path / "alerts.parquet")
+    ends = {"sleeps": _sleep, "exits": _exit, "crashes": _crash, "takes_all": _take_8_gib}
+    bad = [replace(_same(name, end, of="candid"), alone=True) for name, end in ends.items()]
+    bad[0] = replace(bad[0], limits=Limits(seconds=2.0))
+    without, _ = _by_spark(spark, tmp_path / "alerts.parquet", list(PLAN.modules))
+    among, failures = _by_spark(spark, tmp_path / "alerts.parquet", [*bad, *PLAN.modules])
+
+    codes = {"sleeps": "timeout", "exits": "crashed", "crashes": "crashed", "takes_all": "out_of_memory"}
+    assert {name: set(column) for name, column in _codes(among, codes).items()} == {n: {c} for n, c in codes.items()}
+    for name in without.column_names:
+        if name not in (STATUS, VERSIONS):
+            assert among.column(name).equals(without.column(name)), name
+    assert [among.column(f"same_{name}").null_count for name in ends] == [len(alerts)] * 4
+    assert set(failures) == set(ends)
+    assert failures["exits"] == "its process ended with exit code 3"
+
+
+def _codes(table: pa.Table, names: Iterable[str]) -> dict[str, list[str]]:
+    cells = [dict(cell) for cell in table.column(STATUS).to_pylist()]
+    return {name: [cell[name] for cell in cells] for name in names}
+
+
+def _sleep(x: pd.Series) -> pd.Series:
+    time.sleep(1000)
+    return x
+
+
+def _exit(_: pd.Series) -> pd.Series:
+    os._exit(3)
+
+
+def _crash(x: pd.Series) -> pd.Series:
+    ctypes.string_at(0)
+    return x
+
+
+def _take_8_gib(x: pd.Series) -> np.ndarray:
+    return np.ones(2**30)[: len(x)]
 
 
 def _same(name: str, function: Any, of: str = "") -> Module:

@@ -1,0 +1,42 @@
+"""Why a module gave nothing: a code for the alert, and a sentence for whoever looks after the module.
+
+What becomes of the other modules and of the next batch is ``run``'s and ``switches``'.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fink_dagster.science.module import NO_CATALOGUE, Unavailable
+
+TEXT_CHARACTERS = 300
+RAISED, WRONG_SHAPE, WRONG_TYPE, NOT_A_NUMBER = "raised", "wrong_shape", "wrong_type", "nan"
+TIMEOUT, CRASHED, OUT_OF_MEMORY = "timeout", "crashed", "out_of_memory"
+NO_INPUT, SWITCHED_OFF = "no_input", "switched_off"
+_BROKEN = frozenset([RAISED, WRONG_SHAPE, WRONG_TYPE, NOT_A_NUMBER, TIMEOUT, CRASHED, OUT_OF_MEMORY])
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A code, which stands in ``science_status``, and a sentence, which does not."""
+
+    code: str
+    text: str
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether somebody should look at it: not where a catalogue was never there, or another module is at fault."""
+        return self.code not in {NO_CATALOGUE, NO_INPUT}
+
+
+def is_broken(code: str) -> bool:
+    """Tell whether a code says that a module does not work; one that says itself what it lacks does."""
+    return code in _BROKEN
+
+
+def failure_of(error: BaseException) -> Failure:
+    """Return what is said of a module that raised an error."""
+    if isinstance(error, Unavailable):
+        return Failure(error.code, str(error)[:TEXT_CHARACTERS])
+    code = OUT_OF_MEMORY if isinstance(error, MemoryError) else RAISED
+    return Failure(code, f"{type(error).__name__}: {error}"[:TEXT_CHARACTERS])

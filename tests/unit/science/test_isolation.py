@@ -115,7 +115,8 @@ GOOD = (
 def test_what_ends_badly_leaves_nulls_and_a_code_and_every_other_column_as_it_is_without_it(
     processes: Processes, function: Callable[..., Any], code: str, text: str
 ) -> None:
-    bad = _module("bad", function, limits=BRIEF)
+    # A busy machine may take a second for what ends at once.
+    bad = _module("bad", function, limits=BRIEF if code == "timeout" else Limits())
     without, ran = (run_modules(FRAME, modules, processes) for modules in (GOOD, (*GOOD[:1], bad, *GOOD[1:])))
     assert ran.columns["bad"].isna().all()
     assert set(map(str, ran.status)) == {str({"bad": code})}

@@ -14,8 +14,9 @@ from rich.console import Console
 from rich.table import Table
 
 from fink_dagster.errors import OperationError, UserError
+from fink_dagster.local.progress import counted
 from fink_dagster.science.admission import PLATFORM_COLUMNS, is_module_name, names_in
-from fink_dagster.science.registry import entries_for, modules
+from fink_dagster.science.registry import entries_for, get_module, modules
 from fink_dagster.science.template import module_text, test_text
 from fink_dagster.settings import load_settings
 from fink_dagster.surveys import get_survey
@@ -23,6 +24,7 @@ from fink_dagster.surveys.avro import by_place
 
 if TYPE_CHECKING:
     from fink_dagster.science.own import Entry
+    from fink_dagster.stages.rerun import Rerun
 
 app = typer.Typer(help="Science modules, the platform's and your own.", no_args_is_help=True)
 READY, REFUSED, UNABLE = "ready", "refused", "unable"
@@ -49,6 +51,49 @@ def listed(
         _print(rows)
     if any(row["state"] == REFUSED for row in rows):
         raise typer.Exit(1)
+
+
+@app.command()
+def rerun(
+    module: Annotated[list[str], typer.Option(help="A science module; may be given several times.")],
+    nights: Annotated[str, typer.Option(help="A night, or the first and the last as A..B.", metavar="A..B")],
+    failed_only: Annotated[
+        bool, typer.Option("--failed-only", help="Only alerts on which it failed, or has not run yet.")
+    ] = False,
+    survey: Annotated[str | None, typer.Option(help="Whose nights; default: FINK_SURVEY.")] = None,
+) -> None:
+    """Run science modules again on closed nights; their columns change in the lake and in HBase, and no other does.
+
+    Nobody is sent anything. Exit code 1 when a module failed on an alert.
+
+    Example: fink-dagster science rerun --module vsx --nights 2018-08-19..2018-11-29 --failed-only
+    """
+    from fink_dagster.lake.spark import session
+    from fink_dagster.streams.rerun import nights_between, rerun_nights
+
+    settings = load_settings()
+    whose = get_survey(survey or settings.survey)
+    for name in module:
+        get_module(name)
+    which = nights_between(settings, whose, nights)
+    spark, done, failed = session(settings, "fink science rerun"), 0, False
+    try:
+        with counted("night and module", len(which) * len(set(module)), lambda: done):
+            for night, name, outcome in rerun_nights(spark, settings, whose, which, module, failed_only=failed_only):
+                done += 1
+                failed = failed or bool(outcome.failed)
+                typer.echo(f"night {night}: {name}: {_in_words(outcome)}")
+    finally:
+        spark.stop()
+    if failed:
+        raise typer.Exit(1)
+
+
+def _in_words(outcome: Rerun) -> str:
+    failed = ", ".join(f"{code} on {number}" for code, number in sorted(outcome.failed.items()))
+    waiting = f"; {outcome.waiting} alerts wait for a module that failed on them" if outcome.waiting else ""
+    why = f"; failed: {failed}: {outcome.text or 'see the codes in science_status'}" if failed else ""
+    return f"asked for {outcome.asked} alerts, changed {outcome.changed}{waiting}{why}"
 
 
 @app.command()

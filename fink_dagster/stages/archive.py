@@ -63,15 +63,19 @@ class Archive:
         """Put one batch of science alerts and remember that HBase has them."""
         from pyspark.sql import functions as F
 
-        self._prepare()
         lake, night, identifier = self.context.lake, self.context.night.key, self.context.survey.identifier
         if batch.starts_over:
             rows = lake.not_in(rows, ("archived",), [identifier], f"night = '{night}'")
+        named = self.put(rows).withColumns({"night": F.lit(night), "table": F.lit(self.table.name)})
+        lake.append("archived", named, Append(NAME, batch.checkpoint, batch.number))
+
+    def put(self, rows: DataFrame) -> DataFrame:
+        """Return the key and identifier of science alerts, each once HBase has acknowledged its row."""
+        self._prepare()
+        identifier = self.context.survey.identifier
         records = rows.select(*(self._value(column).alias(column.name) for column in self.table.columns))
         put = _putter(self.context.settings.hbase, self.table, identifier)
-        acknowledged = records.mapInArrow(put, f"row_key binary, `{identifier}` long")
-        named = acknowledged.withColumns({"night": F.lit(night), "table": F.lit(self.table.name)})
-        lake.append("archived", named, Append(NAME, batch.checkpoint, batch.number))
+        return records.mapInArrow(put, f"row_key binary, `{identifier}` long")
 
     def close(self) -> None:
         """Nothing is held; the table is looked for again at the next start."""

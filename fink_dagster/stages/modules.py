@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from pyspark.accumulators import Accumulator
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import Column, DataFrame, SparkSession
     from pyspark.sql.types import DataType, StructType
 
     from fink_dagster.science.module import Module
 
 ENDED = "brokerEndProcessTimestamp"
+ADDED = "_added"
+_TEXTS = "map<string,string>"
 
 Tallies = dict[str, Tally]
 
@@ -72,18 +74,23 @@ def added_by_modules(
     """
     from pyspark.sql import functions as F
 
-    inputs = inputs_of(modules, alerts.schema)
+    versions = [F.lit(text) for module in modules for text in (module.name, module.version)]
+    added = alerts.withColumn(ADDED, given(alerts.schema, modules, tallies, off))
+    return added.select("*", f"{ADDED}.*", F.create_map(*versions).cast(_TEXTS).alias(VERSIONS)).drop(ADDED)
+
+
+def given(
+    alerts: StructType, modules: Sequence[Module], tallies: Accumulator[Tallies], off: Mapping[str, str]
+) -> Column:
+    """Return, as one column of records, what :func:`added_by_modules` adds but the versions."""
+    from pyspark.sql import functions as F
+
+    inputs = inputs_of(modules, alerts)
     outputs = [(out.name, out.spark_type) for module in modules for out in module.outputs]
-    kinds = [*outputs, (STATUS, "map<string,string>"), (ENDED, "timestamp")]
-    schema = ", ".join(f"`{name}` {kind}" for name, kind in kinds)
+    schema = ", ".join(f"`{name}` {kind}" for name, kind in [*outputs, (STATUS, _TEXTS), (ENDED, "timestamp")])
     run = F.arrow_udf(_runner(modules, inputs, tallies, off), schema)
     # A survey no module can run on still gets status and time; some column must travel to be counted by.
-    columns = [F.col(path) for path in inputs] or [F.col("night")]
-    versions = [F.lit(text) for module in modules for text in (module.name, module.version)]
-    added = alerts.withColumn("_added", run(*columns))
-    return added.select("*", "_added.*", F.create_map(*versions).cast("map<string,string>").alias(VERSIONS)).drop(
-        "_added"
-    )
+    return run(*([F.col(path) for path in inputs] or [F.col("night")]))
 
 
 def inputs_of(modules: Sequence[Module], schema: StructType) -> list[str]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from pyspark.accumulators import Accumulator
     from pyspark.sql import Column, DataFrame
+    from pyspark.sql.types import StructType
 
     from fink_dagster.science.module import Module
     from fink_dagster.stages.modules import Tallies
@@ -47,13 +48,11 @@ class Raw2Science:
 
     def __init__(self, context: NightContext) -> None:
         self.context = context
-        schema, settings = by_place(context.survey.alert_schema), context.settings
         self._held = context.lake.read("science_alerts").schema
-        able, unfit = fitting(modules_for(schema), self._held)
-        self._refused = {entry.where: entry.why for entry in refused_for(schema)}
+        self._modules, unfit = modules_of(context, self._held)
+        self._refused = {entry.where: entry.why for entry in refused_for(by_place(context.survey.alert_schema))}
         self._refused |= {f"science module {name}": why for name, why in unfit.items()}
         self.troubles: dict[str, str] = dict(self._refused)
-        self._modules = with_catalogues(able, settings.catalogue_folder, settings.catalogue_indexes)
         self._tallies = tallies_in(context.spark)
         self._switches = Switches()
 
@@ -92,6 +91,21 @@ class Raw2Science:
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+def modules_of(context: NightContext, held: StructType) -> tuple[list[Module], dict[str, str]]:
+    """Return the modules that can write their columns into science_alerts, with their catalogues; why others cannot.
+
+    Parameters
+    ----------
+    context : NightContext
+        Whose modules, and where catalogues are.
+    held : StructType
+        The table's columns.
+    """
+    able, unfit = fitting(modules_for(by_place(context.survey.alert_schema)), held)
+    settings = context.settings
+    return with_catalogues(able, settings.catalogue_folder, settings.catalogue_indexes), unfit
 
 
 def rejection(cuts: Sequence[Cut]) -> Column:

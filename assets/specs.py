@@ -93,7 +93,7 @@ def _stage(survey: Survey, table: Table, stage: str, deps: list[dg.AssetKey], ki
 
 def column_schema(survey: Survey, table: Table) -> dg.TableSchema:
     """Return a table's columns as Dagster shows them; one a science module adds says which, and from what."""
-    found = _origins(survey)
+    found = _origins(survey) if table.name == "science_alerts" else {}
     columns = [
         dg.TableColumn(
             column.name,

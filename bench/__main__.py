@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -35,8 +35,7 @@ if TYPE_CHECKING:
 NIGHT = Night("2024-05-05")
 WARM_UP = "warm_up"
 RESULT = CHECKOUT / "bench" / "results" / "latest.json"
-SCIENCE = "science"
-_NAMES = (*MEASURES, SCIENCE)
+_NAMES = (*MEASURES, science.__name__)
 _ALL = ",".join(_NAMES)
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -61,16 +60,16 @@ def bench(
     load = os.getloadavg()[0]
     if load > cores() / 4:
         typer.echo(f"bench: the machine must be idle; its load is {load:.1f} already; expect figures that are too low")
-    ensure_jars(settings, typer.echo)
     survey, tarball = ZTF(), source(settings)
     with waiting(f"reading {tarball.name}"):
         taken = templates(tarball, survey)
     typer.echo(f"messages are made from the {len(taken)} packets of {tarball.name}")
     rates = _measured(settings, taken, [name for name in names if name in MEASURES], rounds, number)
-    found = report(rates, settings, number, load)
-    if SCIENCE in names:
+    about: dict[str, dict[str, Any]] = {}
+    if science.__name__ in names:
         with waiting("science modules, each alone and all together"):
-            found[SCIENCE] = science([template.alert for template in taken], settings, rounds)
+            rates[science.__name__], about[science.__name__] = science([each.alert for each in taken], settings, rounds)
+    found = report(rates, settings, number, load, about=about)
     write(found, out)
     show(found)
     typer.echo(f"written to {out.name}; a missed target is a result, not an error")
@@ -93,6 +92,7 @@ def _measured(
     rates: dict[str, list[float]] = {name: [] for name in names}
     if not names:
         return rates
+    ensure_jars(settings, typer.echo)
     with servers(settings) as (own, spark):
         _send(own, taken, NIGHT, number)
         for name, task in _tasks(spark, own, names, rounds, number):

@@ -32,8 +32,8 @@ class Rates(TypedDict):
     together: float | None
 
 
-def science(alerts: Sequence[dict[str, Any]], settings: Settings, rounds: int) -> dict[str, Any]:
-    """Measure every module.
+def science(alerts: Sequence[dict[str, Any]], settings: Settings, rounds: int) -> tuple[list[float], dict[str, Any]]:
+    """Measure all modules together, and every one of them.
 
     Parameters
     ----------
@@ -46,26 +46,26 @@ def science(alerts: Sequence[dict[str, Any]], settings: Settings, rounds: int) -
 
     Returns
     -------
-    dict
-        Median length of the histories, rate of all modules together, and :class:`Rates` by module.
+    rates : list of float
+        Alerts a second and core through all modules, one a round.
+    about : dict
+        What else the report says of it: median length of the histories, and :class:`Rates` by module.
     """
     plan = plan_of(ZTF())
     modules = with_catalogues(plan.modules, settings.catalogue_folder, settings.catalogue_indexes)
     frame = frame_of(batch_of(alerts, plan.alert), plan.alert, plan.paths)
     given = pd.concat([frame, run_modules(frame, modules).columns], axis=1)
     together = [run_modules(frame, modules).seconds for _ in range(rounds)]
-    total = len(alerts) / median(sum(seconds.values()) for seconds in together)
-    return {
-        "history_median": float(np.median([len(alert["prv_candidates"] or ()) for alert in alerts])),
-        "set": round(total, 1),
-        "modules": {
-            module.name: Rates(
-                alone=_rate(len(alerts), [_alone(module, given) for _ in range(rounds)]),
-                together=_rate(len(alerts), [seconds[module.name] for seconds in together]),
-            )
-            for module in modules
-        },
+    rows = {
+        module.name: Rates(
+            alone=_rate(len(alerts), [_alone(module, given) for _ in range(rounds)]),
+            together=_rate(len(alerts), [seconds[module.name] for seconds in together]),
+        )
+        for module in modules
     }
+    points = [len(alert["prv_candidates"] or ()) for alert in alerts]
+    rates = [len(alerts) / sum(seconds.values()) for seconds in together]
+    return rates, {"history_median": float(np.median(points)), "modules": rows}
 
 
 def _alone(module: Module, given: pd.DataFrame) -> float:

@@ -3,36 +3,81 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from pkgutil import resolve_name
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
-from fink_dagster.commands import catalogues, quarantine, science
-from fink_dagster.commands.account import account
-from fink_dagster.commands.demo import demo
-from fink_dagster.commands.doctor import doctor
-from fink_dagster.commands.enrich import enrich
-from fink_dagster.commands.night import night
-from fink_dagster.commands.replay import replay
-from fink_dagster.commands.services import down, services, setup, up
 from fink_dagster.errors import FinkError
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+# Each command's place in ``commands``, and its line in the list of them.
+_COMMANDS = {
+    "setup": ("services:setup", "Fetch the jars and sample packets the platform runs on; what is there is kept."),
+    "doctor": (
+        "doctor:doctor",
+        "Look whether everything the platform needs is there. Exit code 1 when something is missing.",
+    ),
+    "up": ("services:up", "Start the platform to stay: Kafka, HBase and Dagster; what runs already is kept."),
+    "down": (
+        "services:down",
+        "Stop the platform: Dagster with its runs, Kafka and HBase. Nothing is lost; up goes on where it stopped.",
+    ),
+    "services": (
+        "services:services",
+        "Show every service: address, version, whether it answers, memory of it and all it started.",
+    ),
+    "demo": (
+        "demo:demo",
+        "Stream the 30 real ZTF packets of 2018-08-19 through the four stages and print the night's account.",
+    ),
+    "replay": ("replay:replay", "Send the alerts of an archive to the embedded Kafka, bytes unchanged."),
+    "night": (
+        "night:night",
+        "Stream a night through the four stages on the running platform, until it is closed; then print its account.",
+    ),
+    "account": (
+        "account:account",
+        "Print the account of a night: what came in, what came out, what was set aside, and whether it closes.",
+    ),
+    "enrich": (
+        "enrich:enrich",
+        "Run the science modules on alerts in files, without any server, and write what they add as Parquet.",
+    ),
+    "quarantine": ("quarantine:app", "Messages that could not become an alert."),
+    "catalogues": ("catalogues:app", "Catalogues alerts are compared with."),
+    "science": ("science:app", "Science modules, the platform's and your own."),
+}
+
+
+class _Commands(TyperGroup):
+    """The commands as they are listed; the one that is typed is loaded then, for all together take seconds."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, listed, rest = super().resolve_command(ctx, args)
+        return name, listed and load(str(name)), rest
+
 
 app = typer.Typer(
+    cls=_Commands,
     help="fink-dagster: an alert broker as a data platform.",
     no_args_is_help=True,
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-_COMMANDS: tuple[Callable[..., None], ...] = (setup, doctor, up, down, services, demo, replay, night, account, enrich)
-for command in _COMMANDS:
-    app.command()(command)
-app.add_typer(quarantine.app, name="quarantine")
-app.add_typer(catalogues.app, name="catalogues")
-app.add_typer(science.app, name="science")
+for _name, (_, _said) in _COMMANDS.items():
+    app.command(_name, help=_said)(lambda: None)
+
+
+def load(name: str) -> Any:
+    """Return the command of a name, or the group of commands, as typer runs it."""
+    found, holder = resolve_name(f"fink_dagster.commands.{_COMMANDS[name][0]}"), typer.Typer()
+    if isinstance(found, typer.Typer):
+        holder.add_typer(found, name=name)
+    else:
+        holder.command(name)(found)
+    return typer.main.get_group(holder).commands[name]
 
 
 def main() -> None:

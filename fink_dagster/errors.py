@@ -11,6 +11,14 @@ A message reads "<where>: <what must be>; got <what is>; <what to do>". It holds
 
 from __future__ import annotations
 
+import difflib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+_SHOWN = 40  # characters of what somebody typed
+
 
 class FinkError(Exception):
     """Anything this platform raises on purpose.
@@ -53,3 +61,20 @@ class CorruptData(FinkError):
         super().__init__(text)
         self.code = code
         self.text = text
+
+
+def unknown(what: str, name: str, known: Collection[str]) -> UserError:
+    """Return the error of a name that does not exist, with the nearest that does, else with all.
+
+    Parameters
+    ----------
+    what : str
+        What is called by such names, as in ``survey``.
+    name : str
+        What was asked for.
+    known : collection of str
+        All names there are.
+    """
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]!r}" if near else f"known are {', '.join(sorted(known))}"
+    return UserError(f"{what}: must be one the platform knows; got {name[:_SHOWN]!r}; {hint}")

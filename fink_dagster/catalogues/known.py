@@ -6,15 +6,16 @@ question, answered in ``registration``.
 
 from __future__ import annotations
 
-import difflib
-
 from fink_dagster.catalogues.catalogue import DEGREE, Catalogue, Column
-from fink_dagster.errors import UserError
+from fink_dagster.errors import unknown
 
 POINT_ARCSEC = 1.0  # astrometry of both sides is far better
 VARIABLE_ARCSEC = 1.5  # old variables were measured on plates
 SPICY_ARCSEC = 1.2
 EXTENDED_ARCSEC = 60.0  # error circles of gamma-ray sources, and the extent of near galaxies
+# Gaia's positions at 2000 are extrapolated; those of 2016 are nearer to the alerts.
+_GAIA_RA = Column(("ra", "RA_ICRS", "RAJ2000", "_RAJ2000"), "double", DEGREE)
+_GAIA_DEC = Column(("dec", "DE_ICRS", "DEJ2000", "_DEJ2000"), "double", DEGREE)
 
 _KNOWN = (
     Catalogue(
@@ -69,9 +70,8 @@ _KNOWN = (
         ),
         POINT_ARCSEC,
         epoch="J2016.0",
-        # Its positions at 2000 are extrapolated; those of 2016 are nearer to the alerts.
-        ra=Column(("ra", "RA_ICRS", "RAJ2000", "_RAJ2000"), "double", DEGREE),
-        dec=Column(("dec", "DE_ICRS", "DEJ2000", "_DEJ2000"), "double", DEGREE),
+        ra=_GAIA_RA,
+        dec=_GAIA_DEC,
     ),
     Catalogue(
         "gaia_classes",
@@ -79,8 +79,8 @@ _KNOWN = (
         (Column(("Class",), "string"),),
         POINT_ARCSEC,
         epoch="J2016.0",
-        ra=Column(("ra", "RA_ICRS", "RAJ2000", "_RAJ2000"), "double", DEGREE),
-        dec=Column(("dec", "DE_ICRS", "DEJ2000", "_DEJ2000"), "double", DEGREE),
+        ra=_GAIA_RA,
+        dec=_GAIA_DEC,
     ),
     Catalogue(
         "simbad",
@@ -105,9 +105,6 @@ def get_catalogue(name: str) -> Catalogue:
         When there is none of that name.
     """
     known = {catalogue.name: catalogue for catalogue in _KNOWN}
-    if name in known:
-        return known[name]
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}" if near else f"known are {', '.join(sorted(known))}"
-    message = f"catalogue: must be one the platform knows; got {name[:40]!r}; {hint}"
-    raise UserError(message)
+    if name not in known:
+        raise unknown("catalogue", name, known)
+    return known[name]

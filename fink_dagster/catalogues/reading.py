@@ -153,11 +153,11 @@ def _column(table: pa.Table, column: Column, units: dict[str, str]) -> pa.Chunke
     if stated and not _same(stated, column.unit):
         raise _Refused(f"column {column.name} must be in {column.unit or 'no unit'}; got {stated}")
     values = table.column(column.name)
-    if pa.types.is_dictionary(values.type):
-        values = values.cast(values.type.value_type)
-    if pa.types.is_floating(values.type):
-        values = _without(values, pc.is_nan(values))
     try:
+        if pa.types.is_dictionary(values.type):
+            values = values.cast(values.type.value_type)
+        if pa.types.is_floating(values.type):
+            values = _without(values, pc.is_nan(values))
         values = values.cast(_ARROW_TYPES[column.type])
     except pa.ArrowException as error:
         said = str(error).splitlines()[0][:100]

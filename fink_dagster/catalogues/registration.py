@@ -11,6 +11,7 @@ import functools
 import hashlib
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from fink_dagster.catalogues.index import Index, cells_of
-from fink_dagster.catalogues.known import catalogues, get_catalogue
+from fink_dagster.catalogues.known import get_catalogue
 from fink_dagster.catalogues.reading import SUFFIXES, read
 from fink_dagster.errors import OperationError, UserError
 
@@ -57,6 +58,22 @@ class Registered:
     fingerprint: str
 
 
+def files_in(folder: Path) -> list[Path]:
+    """Return the files of a folder that could be catalogues, whatever they are called; none when it is no folder.
+
+    Raises
+    ------
+    OperationError
+        When the system does not let it be looked into.
+    """
+    try:
+        found = list(folder.iterdir()) if folder.is_dir() else []
+        return sorted(file for file in found if file.suffix in SUFFIXES and file.is_file())
+    except OSError as error:
+        message = f"catalogues: {folder} must be readable; got {_said(error)}; mend its rights, or set FINK_CATALOGUES"
+        raise OperationError(message) from None
+
+
 def find(name: str, folder: Path) -> Path | None:
     """Return a catalogue's file in the folder, or None.
 
@@ -64,8 +81,11 @@ def find(name: str, folder: Path) -> Path | None:
     ------
     UserError
         When there are two.
+    OperationError
+        As :func:`files_in`.
     """
-    found = [folder / f"{name}{suffix}" for suffix in SUFFIXES if (folder / f"{name}{suffix}").is_file()]
+    there = files_in(folder)
+    found = [file for suffix in SUFFIXES if (file := folder / f"{name}{suffix}") in there]
     if len(found) > 1:
         message = f"catalogue {name}: must be one file; got {found[0].name} and {found[1].name}; remove one"
         raise UserError(message)
@@ -87,43 +107,46 @@ def register(name: str, folder: Path, indexes: Path) -> Registered | None:
     Raises
     ------
     UserError
-        When the file cannot be that catalogue.
+        When the file cannot be that catalogue, or cannot be read to its end.
     OperationError
-        When the index cannot be written.
+        When the folder cannot be looked into, or the index not be kept.
     """
     catalogue = get_catalogue(name)
     path = find(name, folder)
     if path is None:
         return None
-    index = indexes / f"{name}-{_key(catalogue, path)}.arrow"
     try:
-        opened = open_index(index)
-    except (OSError, pa.ArrowException):
-        # Not made yet, or damaged, as by a loss of power.
-        _make(catalogue, path, index)
-        opened = open_index(index)
+        index = indexes / f"{name}-{_key(catalogue, path)}.arrow"
+        opened = _opened(catalogue, path, index)
+    except (OSError, pa.ArrowException) as error:
+        way_out = "correct it, or take it out of the folder"
+        message = f"catalogue {name} ({path.name}): must be a file one can index; got {_said(error)}; {way_out}"
+        raise UserError(message) from None
     return Registered(name, path, index, len(opened), opened.columns.schema.metadata[_SHA256].decode()[:8])
 
 
-def register_all(folder: Path, indexes: Path) -> dict[str, Registered]:
-    """Register every catalogue that is in the folder, by name.
-
-    Raises
-    ------
-    UserError, OperationError
-        As :func:`register`.
-    """
-    found = {catalogue.name: register(catalogue.name, folder, indexes) for catalogue in catalogues()}
-    return {name: registered for name, registered in found.items() if registered is not None}
+def _opened(catalogue: Catalogue, path: Path, index: Path) -> Index:
+    try:
+        return open_index(index)
+    except (OSError, pa.ArrowException):
+        # Not made yet, or damaged, as by a failing disk.
+        return _made(catalogue, path, index)
 
 
-def _make(catalogue: Catalogue, path: Path, index: Path) -> None:
+def _made(catalogue: Catalogue, path: Path, index: Path) -> Index:
     table = _sorted(catalogue, read(catalogue, path)).replace_schema_metadata({_SHA256: _sha256(path)})
     try:
         _write(table, index)
-    except OSError as error:
-        message = f"catalogues: {index.parent} must take an index; got {error.strerror}; set FINK_CACHE to another"
+        return open_index(index)
+    except (OSError, pa.ArrowException) as error:
+        message = f"catalogues: {index.parent} must take an index; got {_said(error)}; set FINK_CACHE to another"
         raise OperationError(message) from None
+
+
+def _said(error: OSError | pa.ArrowException) -> str:
+    """Return what an error says in one line; of what the system says Arrow makes several, with paths."""
+    number = getattr(error, "errno", None)
+    return os.strerror(number) if number else str(error).partition("\n")[0]
 
 
 @functools.cache
@@ -161,13 +184,21 @@ def _write(table: pa.Table, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.partial")
     try:
-        with partial.open("wb") as file, pa.ipc.new_file(file, table.schema) as writer:
-            writer.write_table(table, max_chunksize=table.num_rows)
+        with partial.open("wb") as file:
+            with pa.ipc.new_file(file, table.schema) as writer:
+                writer.write_table(table, max_chunksize=table.num_rows)
+            file.flush()
+            os.fsync(file.fileno())  # else a loss of power can leave the name without the bytes
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
-    # Of the same file only: another checkout's run may be using the index of another.
-    same_file = path.stem.rpartition("-")[0]
-    made = sorted(path.parent.glob(f"{same_file}-*.arrow"), key=lambda other: other.stat().st_mtime_ns)
-    for old in made[:-_KEPT]:
-        old.unlink(missing_ok=True)
+    _forget_older(path)
+
+
+def _forget_older(index: Path) -> None:
+    """Remove what was made of former states of the file, and of no other: another run may be using that."""
+    same_file = index.stem.rpartition("-")[0]
+    with suppress(FileNotFoundError):  # another process is at it
+        made = sorted(index.parent.glob(f"{same_file}-*.arrow"), key=lambda other: other.stat().st_mtime_ns)
+        for old in made[:-_KEPT]:
+            old.unlink()

@@ -9,11 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from fink_dagster.accounts.account import account_of
-from fink_dagster.accounts.live import live_counts
-from fink_dagster.accounts.nights import all_nights
 from fink_dagster.errors import OperationError, UserError
-from fink_dagster.lake.reading import LakeReader
 from fink_dagster.settings import load_settings
 from fink_dagster.surveys import get_survey
 from fink_dagster.surveys.base import Night
@@ -44,6 +40,9 @@ def account(
     if not every:
         show(settings, whose, Night.parse(night or ""), as_json=as_json)
         return
+    from fink_dagster.accounts.nights import all_nights
+    from fink_dagster.lake.reading import LakeReader
+
     accounts = [_with_live(settings, whose, Night(key)) for key in all_nights(LakeReader(settings, whose.name))]
     if as_json:
         typer.echo(json.dumps([_as_json(*found) for found in accounts], indent=2))
@@ -67,6 +66,10 @@ def show(settings: Settings, survey: Survey, night: Night, *, as_json: bool = Fa
 
 
 def _with_live(settings: Settings, survey: Survey, night: Night) -> tuple[Account, dict[str, Any]]:
+    # More than a second to import, which whoever asks for help or mistypes a night need not wait for.
+    from fink_dagster.accounts.account import account_of
+    from fink_dagster.accounts.live import live_counts
+
     found = account_of(settings, survey, night)
     if found is None:
         message = f"night {night} ({survey.name}): must have been streamed; nothing is stored; see `account --all`"

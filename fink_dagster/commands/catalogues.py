@@ -16,8 +16,7 @@ from rich.table import Table
 
 from fink_dagster.catalogues import fetch as fetching
 from fink_dagster.catalogues.known import catalogues
-from fink_dagster.catalogues.reading import SUFFIXES
-from fink_dagster.catalogues.registration import register
+from fink_dagster.catalogues.registration import files_in, register
 from fink_dagster.errors import OperationError, UserError
 from fink_dagster.local.progress import counted, waiting
 from fink_dagster.settings import load_settings
@@ -140,5 +139,4 @@ def _print(settings: Settings, rows: list[dict[str, Any]]) -> None:
 
 def _strangers(folder: Path) -> list[str]:
     known = {catalogue.name for catalogue in catalogues()}
-    files = sorted(folder.iterdir()) if folder.is_dir() else []
-    return [file.name for file in files if file.suffix in SUFFIXES and file.stem not in known]
+    return [file.name for file in files_in(folder) if file.stem not in known]

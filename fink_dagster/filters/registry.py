@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
-from fink_dagster.errors import UserError
+from fink_dagster.errors import unknown
 from fink_dagster.filters import sso_fink_candidates, sso_ztf_candidates
 
 if TYPE_CHECKING:
@@ -27,9 +26,6 @@ def get_filter(name: str) -> Filter:
     UserError
         When there is none of that name.
     """
-    if name in _FILTERS:
-        return _FILTERS[name]
-    near = difflib.get_close_matches(name, _FILTERS, n=1)
-    hint = f"did you mean {near[0]!r}" if near else f"known are {', '.join(sorted(_FILTERS))}"
-    message = f"filter: must be one of the {len(_FILTERS)} known; got {name[:40]!r}; {hint}"
-    raise UserError(message)
+    if name not in _FILTERS:
+        raise unknown("filter", name, _FILTERS)
+    return _FILTERS[name]

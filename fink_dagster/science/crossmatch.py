@@ -138,7 +138,7 @@ def _with(module: Module, folder: Path, indexes: Path) -> Module:
         return module
     try:
         found = register(match.catalogue, folder, indexes)
-    except (FinkError, OSError, pa.ArrowException) as error:
+    except FinkError as error:
         return replace(module, function=replace(match, refused=str(error)))
     if found is None:
         return module

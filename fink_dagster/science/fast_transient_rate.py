@@ -15,12 +15,13 @@ sent, and an alert without any magnitude make it raise, batch and all; here they
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from fink_dagster.science.columns import arrays, numbers
+from fink_dagster.science.columns import history_lengths, joined_histories, numbers
 from fink_dagster.science.module import Module, Output
 
 if TYPE_CHECKING:
@@ -194,7 +195,7 @@ def _statistics(values: np.ndarray) -> tuple[float, float, float, float]:
 def _columns(candid: pd.Series, *columns: pd.Series) -> pd.DataFrame:
     jd, jdstarthist, band, magnitude, error = map(numbers, columns[:5])
     nows = [Point(*values) for values in zip(jd.tolist(), magnitude.tolist(), error.tolist(), strict=True)]
-    histories = [_history(points) for points in zip(*map(arrays, columns[5:]), strict=True)]
+    histories = _histories(columns[5:])
     first = np.array([first_detection(*each) for each in zip(nows, histories, strict=True)], dtype=np.float64)
     befores = [last_point(*each) for each in zip(histories, band.tolist(), strict=True)]
     with np.errstate(all="ignore"):
@@ -203,14 +204,11 @@ def _columns(candid: pd.Series, *columns: pd.Series) -> pd.DataFrame:
     return pd.DataFrame({**{name: _nullable(values) for name, values in times.items()}, **_unpacked(rates)})
 
 
-def _history(points: Sequence[np.ndarray]) -> History:
-    """Return a history whose arrays are equally long, NaN where one of them was missing."""
-    longest = max(map(len, points))
-    filled = (
-        values if len(values) == longest else np.append(values, np.full(longest - len(values), np.nan))
-        for values in points
-    )
-    return History(*filled)
+def _histories(columns: Sequence[pd.Series]) -> list[History]:
+    lengths = history_lengths(columns)
+    fields = [joined_histories(column, lengths) for column in columns]
+    ends = np.cumsum(lengths).tolist()
+    return [History(*(field[begin:end] for field in fields)) for begin, end in pairwise([0, *ends])]
 
 
 def _rate(now: Point, before: Point | None, candid: int) -> Rate | None:

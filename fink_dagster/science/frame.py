@@ -22,22 +22,15 @@ if TYPE_CHECKING:
 
     from fink_dagster.science.module import Output
 
-_ARROW = {
+_ARROW = {  # by the names Avro and Spark have for them
     "boolean": pa.bool_(),
     "int": pa.int32(),
     "long": pa.int64(),
+    "bigint": pa.int64(),
     "float": pa.float32(),
     "double": pa.float64(),
     "bytes": pa.binary(),
     "string": pa.string(),
-}
-_OUTPUTS = {
-    "int": pa.int32(),
-    "bigint": pa.int64(),
-    "float": pa.float32(),
-    "double": pa.float64(),
-    "string": pa.string(),
-    "boolean": pa.bool_(),
 }
 _NULLABLE: dict[pa.DataType, Any] = {
     pa.int32(): pd.Int32Dtype(),
@@ -115,7 +108,7 @@ def array_of(values: Any, kind: pa.DataType) -> pa.Array:
 
 def output_type(out: Output) -> pa.DataType:
     """Return the Arrow type of a module's output."""
-    return pa.struct([(name, pa.float64()) for name in out.fields]) if out.fields else _OUTPUTS[out.type]
+    return pa.struct([(name, pa.float64()) for name in out.fields]) if out.fields else _ARROW[out.type]
 
 
 def has_field(kind: pa.DataType, path: str) -> bool:

@@ -173,8 +173,8 @@ def hostless(science: object, template: object, candid: int) -> dict[str, float 
     tests: list[float | None] = [None, None]
     if differ(*stamps):
         tests = [kstest(stamp, np.random.default_rng((candid, place))) for place, stamp in enumerate(stamps)]
-    numbers_of = [*tests, *(stamp.count for stamp in stamps), *(stamp.centre for stamp in stamps)]
-    return dict(zip(_NAMES, numbers_of, strict=True))
+    values = [*tests, *(stamp.count for stamp in stamps), *(stamp.centre for stamp in stamps)]
+    return dict(zip(_NAMES, values, strict=True))
 
 
 def _unzipped(data: bytes) -> bytes:

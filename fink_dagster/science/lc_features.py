@@ -9,21 +9,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import light_curve as lc
 import numpy as np
 import pandas as pd
 
-from fink_dagster.science.columns import arrays, numbers
+from fink_dagster.science.columns import history_lengths, is_positive, joined_histories, numbers
 from fink_dagster.science.module import Module, Output
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 BANDS = {1: "g", 2: "r"}  # ZTF's numbers; upstream leaves i out (fink-science #393)
 FARTHEST_SOURCE_PIXELS = 1.5  # upstream's; a pixel of ZTF is 1.01 arcsec
-BRIGHTER = ("t", "1")  # histories hold both, sometimes within one alert
 # 2.5 / ln 10 [mag] as upstream rounds it. It cancels but for the last bit, of which the crate's linear fit makes 1e-7
 # in the slope, its times being 2.4e6 d.
 POGSON = 1.0857
@@ -215,30 +211,16 @@ def _extractor() -> Any:
 def _columns(*columns: pd.Series) -> pd.DataFrame:
     *now, now_sign = columns[: len(FIELDS)]
     *before, before_sign = columns[len(FIELDS) :]
-    lengths = np.array([0 if cell is None else len(cell) for cell in before[0]], dtype=np.int64)
-    flat = [_joined(numbers(one), arrays(many), lengths) for one, many in zip(now, before, strict=True)]
-    signs = [np.asarray([] if cell is None else cell, dtype=object) for cell in before_sign]
-    sign = _joined(np.asarray(now_sign.astype(object).where(now_sign.notna(), "")), signs, lengths)
-    alert = np.repeat(np.arange(len(lengths)), lengths + 1)
-    points = Points(*(alert, *flat, np.isin(sign, BRIGHTER)))
-    described = lc_features(points, len(lengths))
+    lengths = history_lengths([*before, before_sign])
+    alert = np.arange(len(lengths))
+    pairs = [
+        (np.repeat(alert, lengths), alert),
+        *((joined_histories(many, lengths), numbers(one)) for many, one in zip(before, now, strict=True)),
+        (is_positive(joined_histories(before_sign, lengths, object)), is_positive(now_sign)),
+    ]
+    described = lc_features(Points(*map(np.concatenate, pairs)), len(lengths))
     records = {band: pd.Series(column, dtype=object) for band, column in described.items()}
     return pd.DataFrame({f"lc_features_{name}": records[band] for band, name in BANDS.items()})
-
-
-def _joined(now: np.ndarray, before: Iterable[np.ndarray], lengths: np.ndarray) -> np.ndarray:
-    """Return the histories and the alerts as one flat array, each alert after its history.
-
-    A history that is not as long as the others of its alert is taken as absent.
-    """
-    joined = np.empty(int(lengths.sum()) + len(lengths), dtype=now.dtype)
-    last = np.cumsum(lengths + 1) - 1
-    is_history = np.ones(len(joined), dtype=bool)
-    is_history[last] = False
-    joined[last] = now
-    cells = [cell if len(cell) == n else np.full(n, np.nan) for cell, n in zip(before, lengths.tolist(), strict=True)]
-    joined[is_history] = np.concatenate([now[:0], *cells])
-    return joined
 
 
 MODULE = Module(

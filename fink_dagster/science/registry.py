@@ -7,12 +7,11 @@ taken costs itself alone. How modules are run is said in ``run``.
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from fink_dagster.errors import UserError
+from fink_dagster.errors import UserError, unknown
 from fink_dagster.science import (
     classification,
     crossmatch,
@@ -114,15 +113,12 @@ def get_module(name: str) -> Module:
         When there is none of that name, or it could not be taken.
     """
     known = {entry.name: entry for entry in sorted(_entries(), key=lambda entry: not entry.why)}
-    entry = known.get(name)
-    if entry is not None and (entry.why or entry.module is None):
+    if name not in known:
+        raise unknown("science module", name, known)
+    entry = known[name]
+    if entry.why or entry.module is None:
         raise UserError(entry.sentence)
-    if entry is not None and entry.module is not None:
-        return entry.module
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}" if near else f"known are {', '.join(sorted(known))}"
-    message = f"science module: must be one the platform knows; got {name[:40]!r}; {hint}"
-    raise UserError(message)
+    return entry.module
 
 
 @cache

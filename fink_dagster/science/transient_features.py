@@ -17,13 +17,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from fink_dagster.science.columns import arrays, numbers
+from fink_dagster.science.columns import history_lengths, is_positive, joined_histories, numbers
 from fink_dagster.science.module import Module, Output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-POSITIVE = ("t", "1", "true")  # how a packet may say that the source is brighter than the reference
 OLD_DAYS = 90.0  # longer than most supernovae stay bright
 SAME_NIGHT_DAYS = 0.75
 FAINT_MAG, FAINT_SAME_NIGHT_MAG = 19.8, 19.0
@@ -257,30 +256,15 @@ def _columns(*columns: pd.Series) -> pd.DataFrame:
     given = dict(zip((*MODULE.inputs, *MODULE.optional), columns, strict=True))
     now = {name: given[f"candidate.{name}"] for name in _CANDIDATE}
     points = {name: given[f"prv_candidates.{name}"] for name in _HISTORY}
-    candidates = Candidates(**{name: _positive(x) if name == "isdiffpos" else numbers(x) for name, x in now.items()})
+    candidates = Candidates(**{name: is_positive(x) if name == "isdiffpos" else numbers(x) for name, x in now.items()})
     return pd.DataFrame(transient_features(candidates, _history(points), numbers(given["roid"])))
 
 
 def _history(columns: dict[str, pd.Series]) -> History:
-    """Put histories one after another; a field one of them lacks is NaN in all its points, or not positive."""
-    text = columns.pop("isdiffpos")
-    given = {name: arrays(column) for name, column in columns.items()}
-    lengths = [len(cell) for cell in given["jd"]]
-    flat = {name: _joined(cells, lengths, np.nan) for name, cells in given.items()}
-    signs = [np.asarray([] if cell is None else cell, dtype=object) for cell in text]
-    positive = _positive(pd.Series(_joined(signs, lengths, None), dtype=object))
+    lengths = history_lengths(columns.values())
+    positive = is_positive(joined_histories(columns.pop("isdiffpos"), lengths, object))
+    flat = {name: joined_histories(column, lengths) for name, column in columns.items()}
     return History(np.repeat(np.arange(len(lengths)), lengths), isdiffpos=positive, **flat)
-
-
-def _joined(cells: list[np.ndarray], lengths: list[int], absent: float | None) -> np.ndarray:
-    whole = [
-        cell if len(cell) == length else np.full(length, absent) for cell, length in zip(cells, lengths, strict=True)
-    ]
-    return np.concatenate(whole) if whole else np.empty(0)
-
-
-def _positive(column: pd.Series) -> np.ndarray:
-    return column.isin(POSITIVE).to_numpy(dtype=bool)
 
 
 _CANDIDATE = tuple(field.name for field in fields(Candidates))

@@ -20,7 +20,7 @@ from fink_dagster.surveys import avro
 from fink_dagster.surveys.base import LAST_DAY, Header
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 
     import pyarrow as pa
     from pyspark.sql import Column, DataFrame
@@ -43,18 +43,27 @@ class WriterSchema:
     writer: Mapping[str, Any]
 
     @classmethod
-    def of(cls, header: Header, survey: Survey) -> WriterSchema:
+    def of(cls, header: Header, survey: Survey, reserved: Set[str]) -> WriterSchema:
         """Make it from a header.
+
+        Parameters
+        ----------
+        header : Header
+            What a message begins with.
+        survey : Survey
+            Whose alert it must be.
+        reserved : set of str
+            Names no field may have, as :func:`reserved_names` returns them.
 
         Raises
         ------
         CorruptData
-            ``schema`` when it is none, ``other_survey`` when it is not this survey's.
+            ``schema`` when it is none, ``other_survey`` when it is not this survey's, ``reserved_name`` when the
+            platform has a column called as one of its fields.
         """
         writer = avro.by_place(header.schema)
-        # Spark and the lake do not tell names by case; those with an underscore in front are for columns in passing.
-        ours = {name.lower() for name in platform_columns(survey)}
-        taken = [name for name in avro.fields_of(writer) if name.lower() in ours or name.startswith("_")]
+        # Those with an underscore in front are for columns in passing.
+        taken = [name for name in avro.fields_of(writer) if name.lower() in reserved or name.startswith("_")]
         if taken:
             raise CorruptData(
                 "reserved_name", f"message: {taken[0]!r} must not be a field; the platform has a column so named"
@@ -63,6 +72,14 @@ class WriterSchema:
         if missing:
             raise CorruptData("other_survey", f"message: an alert of {survey.name} must have {', '.join(missing)}")
         return cls(avro.fingerprint(header.schema), header, writer)
+
+
+def reserved_names(survey: Survey) -> frozenset[str]:
+    """Return the names of the platform's own columns in lower case: Spark and the lake do not tell names by case.
+
+    They are asked for once and travel to the workers, which need not know the science modules for it.
+    """
+    return frozenset(name.lower() for name in platform_columns(survey))
 
 
 def merged_schema(survey: Survey, writers: Iterable[WriterSchema], known: Any = None) -> dict[str, Any]:
@@ -139,6 +156,8 @@ def headers_in(messages: DataFrame, survey: Survey) -> DataFrame:
 
 
 def _header_finder(survey: Survey) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    reserved = reserved_names(survey)
+
     def find(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa
 
@@ -149,7 +168,8 @@ def _header_finder(survey: Survey) -> Callable[[Iterator[pa.RecordBatch]], Itera
                     header = survey.framing.header(value.as_py() or b"")
                     if header.raw not in seen:
                         # A message that is not whole must not teach the tables new columns.
-                        read_whole(survey.framing.body(value.as_py(), header), WriterSchema.of(header, survey).writer)
+                        writer = WriterSchema.of(header, survey, reserved).writer
+                        read_whole(survey.framing.body(value.as_py(), header), writer)
                         seen[header.raw] = header.schema_json
                 except CorruptData:
                     continue
@@ -209,6 +229,7 @@ class PythonDecoder:
         self.survey = survey
         self.reader = reader
         self.max_bytes = max_bytes
+        self._reserved = reserved_names(survey)
         self._writers: dict[bytes, WriterSchema] = {}
 
     def decode(self, message: bytes) -> tuple[bytes, str]:
@@ -233,7 +254,7 @@ class PythonDecoder:
     def _writer(self, header: Header) -> WriterSchema:
         """Return what is known of a header; a night has few of them, so the last ones are kept."""
         if header.raw not in self._writers:
-            writer = WriterSchema.of(header, self.survey)
+            writer = WriterSchema.of(header, self.survey, self._reserved)
             avro.merge(self.reader, avro.as_reader(writer.writer))
             if len(self._writers) >= _KEPT_WRITERS:
                 self._writers.clear()

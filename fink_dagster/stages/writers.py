@@ -45,6 +45,7 @@ class KnownWriters:
     def __init__(self, lake: Lake, survey: Survey) -> None:
         self._lake = lake
         self._survey = survey
+        self._reserved = decoding.reserved_names(survey)
         self._by_header: dict[bytes, WriterSchema] = {}
         self._fingerprints: set[str] = set()
         self.reader: Mapping[str, Any] = decoding.merged_schema(survey, ())
@@ -91,7 +92,10 @@ class KnownWriters:
     def _load(self) -> None:
         stored = self._lake.reader.rows(TABLE, _COLUMNS)
         for row in stored.sort_by("first_seen").to_pylist() if stored else []:
-            self._take([WriterSchema.of(self._survey.framing.header(row["header"]), self._survey)])
+            self._take([self._of(self._survey.framing.header(row["header"]))])
+
+    def _of(self, header: Header) -> WriterSchema:
+        return WriterSchema.of(header, self._survey, self._reserved)
 
     def _take(self, writers: list[WriterSchema]) -> None:
         for writer in writers:
@@ -109,7 +113,7 @@ class KnownWriters:
         reader = self.reader
         for header in headers:
             try:
-                writer = WriterSchema.of(header, self._survey)
+                writer = self._of(header)
                 merged = decoding.merged_schema(self._survey, [writer], known=reader)
             except CorruptData:
                 continue

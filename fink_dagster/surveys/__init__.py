@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
-from fink_dagster.errors import UserError
+from fink_dagster.errors import unknown
 from fink_dagster.surveys.ztf import ZTF
 
 if TYPE_CHECKING:
@@ -27,9 +26,6 @@ def get_survey(name: str) -> Survey:
     UserError
         When there is none of that name.
     """
-    if name in _SURVEYS:
-        return _SURVEYS[name]
-    near = difflib.get_close_matches(name, _SURVEYS, n=1)
-    hint = f"did you mean {near[0]!r}" if near else f"known are {', '.join(survey_names())}"
-    message = f"survey: must be one the platform knows; got {name[:40]!r}; {hint}"
-    raise UserError(message)
+    if name not in _SURVEYS:
+        raise unknown("survey", name, _SURVEYS)
+    return _SURVEYS[name]

@@ -57,7 +57,8 @@ def blocks(file: BinaryIO, header: Header) -> Iterator[Block]:
     Raises
     ------
     CorruptData
-        ``truncated`` or ``sync_marker`` where a block is not whole; where the next one begins cannot be known then.
+        ``truncated``, ``sync_marker`` or ``not_a_container`` where a block is not whole; where the next one begins
+        cannot be known then.
     """
     end = file.seek(0, os.SEEK_END)
     file.seek(len(header.raw))

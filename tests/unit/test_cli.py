@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import typer
 
 from fink_dagster import cli
+from fink_dagster.settings import CHECKOUT
+
+COMMANDS = typer.main.get_group(cli.app).commands
 
 
 @pytest.fixture(autouse=True)
@@ -47,9 +53,32 @@ def test_a_wrong_setting_is_one_sentence_with_its_name(
     assert capsys.readouterr().err.startswith("error: settings: FINK_DAGSTER_PORT: ")
 
 
-@pytest.mark.parametrize("command", ["account", "night", "replay", "demo", "quarantine", "services", "doctor"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
     assert _typed(monkeypatch, command, "--help") == 0
     assert "Usage" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_list_says_of_a_command_what_its_own_help_begins_with(command: str) -> None:
+    assert cli.load(command).help.partition("\n\n")[0].replace("\n", " ") == COMMANDS[command].help
+
+
+@pytest.mark.parametrize("module", ["fink_dagster.cli", "fink_dagster.commands.account"])
+def test_who_asks_for_help_waits_for_nothing_that_starts_slowly(module: str) -> None:
+    slow = {
+        "pyspark",
+        "pyiceberg",
+        "sqlalchemy",
+        "dagster",
+        "happybase",
+        "confluent_kafka",
+        "pandas",
+        "numpy",
+        "pyarrow",
+    }
+    program = f"import sys, {module}; print(sorted({slow!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

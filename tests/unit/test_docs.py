@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 import typer
 
-from fink_dagster.cli import app
+from fink_dagster.cli import app, load
 from fink_dagster.filters.apply import passing
 from fink_dagster.filters.registry import filters
 from fink_dagster.hbase.tables import main_table
@@ -94,7 +94,8 @@ def wrong_with(command: Any, words: list[str]) -> str | None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_on_a_page_exists(page):
-    group = typer.main.get_command(app)
+    group = typer.main.get_group(app)
+    group.commands = {name: load(name) for name in group.commands}
     found = [words for words in typed_in(page) if words[0] == "fink-dagster"]
 
     wrong = {" ".join(words): wrong_with(group, words[1:]) for words in found}

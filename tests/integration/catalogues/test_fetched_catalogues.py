@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from fink_dagster.catalogues.index import nearest
-from fink_dagster.catalogues.registration import open_index, register_all
+from fink_dagster.catalogues.registration import Registered, open_index, register
 from fink_dagster.science.crossmatch import MODULES, with_catalogues
 from fink_dagster.science.run import run_modules
 from fink_dagster.settings import Settings, load_settings
@@ -31,14 +31,19 @@ def settings() -> Settings:
 
 
 def test_what_travels_with_the_package_is_fetched_and_sound(settings: Settings) -> None:
-    found = register_all(settings.catalogue_folder, settings.catalogue_indexes)
-    assert {name: found[name].rows for name in BROUGHT} == {
+    assert {name: _registered(settings, name).rows for name in BROUGHT} == {
         "gcvs": 59_099,
         "vsx": 1_933_544,
         "x3hsp": 2_013,
         "x4lac": 3_814,
         "mangrove": 295_341,
     }
+
+
+def _registered(settings: Settings, name: str) -> Registered:
+    registered = register(name, settings.catalogue_folder, settings.catalogue_indexes)
+    assert registered is not None
+    return registered
 
 
 def _matched(settings: Settings, ra: list[float], dec: list[float]) -> pd.DataFrame:
@@ -62,7 +67,7 @@ if SHARED.exists():
         assert found.tolist() == truth[catalogue].replace("", "Unknown").tolist()
         known = truth[catalogue] != ""
         assert (len(truth), known.sum()) == (283, number)
-        index = open_index(register_all(settings.catalogue_folder, settings.catalogue_indexes)[catalogue].index)
+        index = open_index(_registered(settings, catalogue).index)
         distances = nearest(index, ra.to_numpy(), dec.to_numpy(), 1.5).distance_arcsec
         expected = truth.loc[known, f"{catalogue}_arcsec"].astype(float)
         assert distances[known] == pytest.approx(expected.to_numpy(), abs=1e-9)

@@ -50,12 +50,16 @@ def test_each_target_is_shown_as_met_or_missed(tmp_path: Path, capsys: pytest.Ca
     assert verdicts == {"stream2raw/udf_decode": "met", "stream2raw/kafka_read": "missed", "chain": "missed"}
 
 
-def test_science_modules_are_shown_with_what_they_must_reach(capsys: pytest.CaptureFixture[str]) -> None:
-    modules = {"roid": {"alone": 9000.0, "together": None}}
-    show({"science": {"history_median": 11.0, "set": 700.0, "modules": modules}})
-    printed = capsys.readouterr().out
-    assert "9,000" in printed
-    assert "600 at least: met" in printed
+def test_science_modules_are_shown_with_what_they_must_reach(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    about = {"history_median": 11.0, "modules": {"roid": {"alone": 9000.0, "together": None}}}
+    found = report({"science": [700.0]}, Settings(data=tmp_path), 20, 0.0, about={"science": about})
+    assert found["science"] == {"alerts_per_s": {"median": 700.0, "min": 700.0, "max": 700.0}, **about}
+    show(found)
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [line[3] for line in lines if "roid" in line] == ["9,000"]
+    assert [line[4:-1:2] for line in lines if "met" in line] == [["600", "700", "met"]]
 
 
 def test_measures_keep_their_order_whatever_is_asked() -> None:

@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from fink_dagster.catalogues import reading
 from fink_dagster.catalogues.known import get_catalogue
 from fink_dagster.catalogues.reading import SUFFIXES, read
 from fink_dagster.errors import UserError
@@ -87,6 +89,14 @@ def test_a_patch_of_the_sky_is_no_other_unit(tmp_path: Path, ra_scale: float, de
     ra, dec = _sky()
     path = written(tmp_path / "gcvs.csv", {"ra": ra * ra_scale, "dec": dec * dec_scale, "VarType": ["M"] * len(ra)})
     assert read(get_catalogue("gcvs"), path).num_rows == len(ra)
+
+
+def test_a_column_whose_cells_point_nowhere_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    nowhere = pa.DictionaryArray.from_arrays(pa.array([0, 9, 0]), pa.array(["M"]), safe=False)
+    damaged = pa.table({**GCVS, "VarType": nowhere})
+    monkeypatch.setattr(reading, "_opened", lambda *_: ({}, damaged))
+    with pytest.raises(UserError, match="column VarType must be a text; got another: Index 9 out of bounds; correct"):
+        read(get_catalogue("gcvs"), tmp_path / "gcvs.parquet")
 
 
 def test_sexagesimal_positions_are_refused(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from fink_dagster.accounts.account import Account
-from fink_dagster.commands import account as module
+from fink_dagster.commands.account import account
 from fink_dagster.errors import FinkError, OperationError, UserError
 
 RUNNER = CliRunner()
@@ -44,14 +44,14 @@ def said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     said: dict[str, Any] = {"account": _account(), "live": {"hbase": AGREES}}
     monkeypatch.setenv("FINK_DATA", str(tmp_path))
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr(module, "account_of", lambda *_: said["account"])
-    monkeypatch.setattr(module, "live_counts", lambda *_: said["live"])
+    monkeypatch.setattr("fink_dagster.accounts.account.account_of", lambda *_: said["account"])
+    monkeypatch.setattr("fink_dagster.accounts.live.live_counts", lambda *_: said["live"])
     return said
 
 
 def _asked(*arguments: str) -> Result:
     app = typer.Typer()
-    app.command()(module.account)
+    app.command()(account)
     return RUNNER.invoke(app, arguments)
 
 
@@ -95,7 +95,7 @@ def test_json_is_the_account_with_what_the_servers_say(said: dict[str, Any]) -> 
 
 
 def test_all_nights_are_a_list_of_accounts(said: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "all_nights", lambda _: ["2018-08-18", "2018-08-19"])
+    monkeypatch.setattr("fink_dagster.accounts.nights.all_nights", lambda _: ["2018-08-18", "2018-08-19"])
     assert len(json.loads(_asked("--all", "--json").output)) == 2
     assert _asked("--all").output.count("The account closes.") == 2
 

@@ -7,6 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from fink_dagster.catalogues import fetch as fetching
+from fink_dagster.catalogues import registration
+from fink_dagster.catalogues.reading import read
 from fink_dagster.commands.catalogues import app
 from fink_dagster.errors import OperationError
 from tests.catalogues import GCVS, written
@@ -47,6 +49,14 @@ def test_a_refused_catalogue_is_one_sentence_under_the_table_and_exit_code_1(fol
     assert said.exit_code == 1
     assert "catalogue vsx (vsx.csv): must have a column VType or Type; got RAJ2000, DEJ2000; correct it" in said.output
     assert [line.split()[1:4:2] for line in said.output.splitlines() if "gcvs.csv" in line] == [["gcvs", "gcvs.csv"]]
+
+
+def test_a_file_that_goes_away_is_refused_like_any_other(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    written(folder / "gcvs.csv", GCVS)
+    monkeypatch.setattr(registration, "read", lambda catalogue, path: (read(catalogue, path), path.unlink())[0])
+    said = RUNNER.invoke(app, ["list"])
+    assert said.exit_code == 1
+    assert "catalogue gcvs (gcvs.csv): must be a file one can index; got No such file or directory;" in said.output
 
 
 def test_a_file_no_catalogue_is_called_by_is_told(folder: Path) -> None:

@@ -148,7 +148,7 @@ def test_a_time_beyond_all_nights_is_refused(ztf: PythonDecoder, packets: list[b
 
 def test_a_new_field_is_kept_when_the_reader_has_learned_it(packets: list[bytes]) -> None:
     packet = with_new_field(packets[0], "brightness", 2.5)
-    writer = WriterSchema.of(ZTF.framing.header(packet), ZTF())
+    writer = WriterSchema.of(ZTF.framing.header(packet), ZTF(), frozenset())
     decoder = PythonDecoder(ZTF(), merged_schema(ZTF(), [writer]), MAX_BYTES)
     assert _read(decoder, packet)["candidate"]["brightness"] == 2.5
     assert _read(decoder, packets[0])["candidate"]["brightness"] is None

@@ -149,9 +149,10 @@ def show(found: Mapping[str, Any]) -> None:
 
 
 def _modules(found: Mapping[str, Any]) -> Table:
-    title = f"science modules, alerts/s and core; {found['history_median']:.0f} points of history in the median"
+    history, cost = found["history_median"], found["isolation_cost"]
+    title = f"science modules, alerts/s and core; median history {history:.0f} points; processes cost {cost:.0%}"
     table = Table("module", title=title, title_justify="left")
-    for heading in ("alone", "together"):
+    for heading in next(iter(found["modules"].values())):
         table.add_column(heading, justify="right")
     for name, rates in found["modules"].items():
         table.add_row(name, *("" if rate is None else f"{rate:,.0f}" for rate in rates.values()))

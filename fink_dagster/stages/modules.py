@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 from pyspark.accumulators import AccumulatorParam
 
-from fink_dagster.science.frame import array_of, output_type, series_of
+from fink_dagster.science.frame import array_of, has_field, output_type, series_of
 from fink_dagster.science.isolation import processes
 from fink_dagster.science.run import STATUS, VERSIONS, run_modules
 from fink_dagster.science.switches import Tally, tallies_of
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from pyspark.accumulators import Accumulator
     from pyspark.sql import Column, DataFrame, SparkSession
-    from pyspark.sql.types import DataType, StructType
+    from pyspark.sql.types import StructType
 
     from fink_dagster.science.module import Module
 
@@ -95,21 +95,13 @@ def given(
 
 def inputs_of(modules: Sequence[Module], schema: StructType) -> list[str]:
     """Return the paths in the alert the modules read, without what they give each other; optional ones if they are."""
-    given = {out.name for module in modules for out in module.outputs}
+    from pyspark.sql.pandas.types import to_arrow_schema
+
+    held = pa.struct(list(to_arrow_schema(schema)))
+    outputs = {out.name for module in modules for out in module.outputs}
     needed = {path for module in modules for path in module.needs}
-    optional = {path for module in modules for path in module.optional if _holds(schema, path.split("."))}
-    return sorted((needed | optional) - given)
-
-
-def _holds(kind: DataType, names: list[str]) -> bool:
-    """Tell whether a path of names leads somewhere in a type, through arrays as well."""
-    from pyspark.sql.types import ArrayType, StructType
-
-    if not names:
-        return True
-    if isinstance(kind, ArrayType):
-        return _holds(kind.elementType, names)
-    return isinstance(kind, StructType) and names[0] in kind.names and _holds(kind[names[0]].dataType, names[1:])
+    optional = {path for module in modules for path in module.optional if has_field(held, path)}
+    return sorted((needed | optional) - outputs)
 
 
 def _runner(

@@ -53,12 +53,14 @@ def test_each_target_is_shown_as_met_or_missed(tmp_path: Path, capsys: pytest.Ca
 def test_science_modules_are_shown_with_what_they_must_reach(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    about = {"history_median": 11.0, "modules": {"roid": {"alone": 9000.0, "together": None}}}
+    rows = {"roid": {"alone": 9000.0, "together": None, "unisolated": 9999.0}}
+    about = {"history_median": 11.0, "isolation_cost": 0.07, "modules": rows}
     found = report({"science": [700.0]}, Settings(data=tmp_path), 20, 0.0, about={"science": about})
     assert found["science"] == {"alerts_per_s": {"median": 700.0, "min": 700.0, "max": 700.0}, **about}
     show(found)
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert [line[3] for line in lines if "roid" in line] == ["9,000"]
+    assert [[word for word in line if "," in word] for line in lines if "roid" in line] == [["9,000", "9,999"]]
+    assert any("7%" in line for line in lines)
     assert [line[4:-1:2] for line in lines if "met" in line] == [["600", "700", "met"]]
 
 

@@ -11,6 +11,8 @@ import re
 from math import inf
 from typing import TYPE_CHECKING, Any
 
+import cloudpickle
+
 from fink_dagster.science.module import PANDAS_TYPES, Limits, Output
 from fink_dagster.surveys.avro import fields_of, not_null
 
@@ -57,7 +59,13 @@ def is_module_name(name: object) -> bool:
 
 def fault_in(module: Module) -> str:
     """Return what is wrong with a module by itself; empty when nothing is."""
-    faults = (_in_texts(module), _in_paths(module), _in_outputs(module.outputs), _in_rest(module))
+    faults = (
+        _in_texts(module),
+        _in_paths(module),
+        _in_outputs(module.outputs),
+        _in_limits(module.limits),
+        _in_function(module.function),
+    )
     return next(filter(None, faults), "")
 
 
@@ -156,10 +164,17 @@ def _in_record(output: Output) -> str:
     )
 
 
-def _in_rest(module: Module) -> str:
-    if not callable(module.function):
-        return f"must have a function; got {module.function!r:.60}; correct it"
-    limits = module.limits
+def _in_function(function: object) -> str:
+    if not callable(function):
+        return f"must have a function; got {function!r:.60}; correct it"
+    try:
+        cloudpickle.dumps(function)
+    except Exception as error:  # noqa: BLE001 - whatever it holds may raise anything
+        return f"must have a function that can be sent to a worker; got {error!s:.120}; make in it what it holds"
+    return ""
+
+
+def _in_limits(limits: object) -> str:
     numbers = [getattr(limits, name, None) for name in ("seconds", "memory_mib")]
     if isinstance(limits, Limits) and all(isinstance(number, int | float) and 0 < number < inf for number in numbers):
         return ""

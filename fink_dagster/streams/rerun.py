@@ -11,7 +11,6 @@ from fink_dagster.accounts.nights import CLOSED, all_nights, state_of
 from fink_dagster.errors import OperationError, UserError
 from fink_dagster.lake.lake import Lake
 from fink_dagster.lake.reading import LakeReader
-from fink_dagster.science.registry import get_module
 from fink_dagster.stages.raw2science import modules_of
 from fink_dagster.stages.rerun import TABLE, Rerun, rerun
 from fink_dagster.stages.stage import NightContext
@@ -83,14 +82,14 @@ def rerun_nights(
     nights : sequence of Night
         Which, all closed.
     names : sequence of str
-        Of modules; they run in an order that respects their needs.
+        Of modules there are; they run in an order that respects their needs.
     failed_only : bool
         Only where a module failed before, or did not run.
 
     Raises
     ------
     UserError
-        When there is no module of a name, or it cannot run.
+        When one of them cannot run on the survey's alerts.
     OperationError
         When somebody else writes a night.
     TransientError
@@ -114,7 +113,6 @@ def rerun_nights(
 
 def _named(names: Sequence[str], able: Sequence[Module], unfit: dict[str, str], survey: Survey) -> list[Module]:
     for name in names:
-        get_module(name)
         if name not in {module.name for module in able}:
             why = unfit.get(
                 name, f"must be able to run on alerts of {survey.name}; it needs other fields; name another"

@@ -143,8 +143,6 @@ def _is_refused_in_one_sentence(spark: SparkSession, settings: Settings) -> None
     assert nights_between(settings, SURVEY, "2018-08-01..2018-08-31") == [NIGHT]
     with pytest.raises(OperationError, match="one must have science alerts of rerun"):
         nights_between(settings, SURVEY, "2019-01-01..2019-02-01")
-    with pytest.raises(UserError, match="did you mean 'fragile'"):
-        _again(spark, settings, "fragil")
     lease = NightLease(settings.checkpoints(SURVEY.name, NIGHT.key), "another")
     lease.acquire()
     try:

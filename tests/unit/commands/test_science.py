@@ -6,16 +6,18 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from fink_dagster.commands.science import app
+from fink_dagster.commands.science import _in_words, app
 from fink_dagster.errors import OperationError, UserError
 from fink_dagster.science import registry
 from fink_dagster.science.own import modules_in
 from fink_dagster.settings import CHECKOUT
+from fink_dagster.stages.rerun import Rerun
 from tests.own_modules import write
 
 RUNNER = CliRunner()
@@ -106,6 +108,35 @@ def test_a_folder_that_takes_no_files_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     said = RUNNER.invoke(app, ["new", "my_value", "--folder", str(tmp_path / "file" / "in")])
     assert isinstance(said.exception, OperationError)
+
+
+@pytest.mark.parametrize(
+    ("asked", "error", "why"),
+    [
+        (["--module", "rioid", "--nights", "2018-08-19"], UserError, "did you mean 'roid'"),
+        (["--module", "roid", "--nights", "2018-8-19"], UserError, "must be a date as YYYY-MM-DD"),
+        (["--module", "roid", "--nights", "2018-08-19..2018-08-01"], UserError, "must end after they begin"),
+        (["--module", "roid", "--nights", "2018-08-19"], OperationError, "one must have science alerts of ztf"),
+    ],
+)
+def test_a_module_or_nights_that_are_not_there_are_refused_before_spark_is_started(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, asked: list[str], error: type[Exception], why: str
+) -> None:
+    monkeypatch.setenv("FINK_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr("fink_dagster.lake.spark.session", lambda *_: pytest.fail("Spark was started"))
+    said = RUNNER.invoke(app, ["rerun", *asked])
+    assert isinstance(said.exception, error)
+    assert why in str(said.exception)
+    assert not (tmp_path / "data").exists()
+
+
+def test_what_came_of_a_module_is_one_line() -> None:
+    outcome = Rerun(20, 13, 2, Counter({"raised": 3, "nan": 1}), "ValueError: too faint")
+    assert _in_words(outcome) == (
+        "asked for 20 alerts, changed 13; 2 alerts wait for a module that failed on them; "
+        "failed: nan on 1, raised on 3: ValueError: too faint"
+    )
+    assert _in_words(Rerun(5, 0, 0, Counter(), "")) == "asked for 5 alerts, changed 0"
 
 
 def test_it_starts_without_spark_and_looks_for_no_module_before_it_is_asked() -> None:

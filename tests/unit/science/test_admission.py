@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 
 from fink_dagster.lake.tables import platform_columns, tables
 from fink_dagster.science.admission import PLATFORM_COLUMNS, fault_in, names_in, taken
-from fink_dagster.science.module import Module, Output
+from fink_dagster.science.module import Limits, Module, Output
 from fink_dagster.science.registry import modules
 from fink_dagster.surveys import get_survey
 from fink_dagster.surveys.avro import by_place
@@ -54,6 +56,10 @@ def test_a_good_module_has_no_fault(module: Module) -> None:
         ({"outputs": _output(type="", fields=("a", "A"))}, "must give the record 'good' no type and fields"),
         ({"outputs": _output(type="", fields="ab")}, "must give the record 'good' no type and fields"),
         ({"function": None}, "must have a function; got None; correct it"),
+        ({"function": partial(max, threading.Lock())}, "must have a function that can be sent to a worker; got cannot"),
+        ({"limits": 60}, "must have limits as Limits(seconds, memory_mib) above 0; got 60; correct it"),
+        ({"limits": Limits(seconds=0)}, "must have limits as Limits(seconds, memory_mib) above 0"),
+        ({"limits": Limits(memory_mib=float("nan"))}, "must have limits"),
     ],
 )
 def test_what_is_declared_wrongly_is_said(changed: dict[str, Any], why: str) -> None:

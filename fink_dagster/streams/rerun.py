@@ -48,9 +48,7 @@ def nights_between(settings: Settings, survey: Survey, text: str) -> list[Night]
     reader = LakeReader(settings, survey.name)
     keys = [key for key in all_nights(reader) if begin.key <= key <= end.key and reader.count_night(TABLE, key)]
     if not keys:
-        message = (
-            f"nights {text}: must have science alerts of {survey.name}; none has; see `fink-dagster account --all`"
-        )
+        message = f"nights {text}: one must have science alerts of {survey.name}; see `fink-dagster account --all`"
         raise OperationError(message)
     for key in keys:
         state = state_of(reader, key)

@@ -22,6 +22,7 @@ from fink_dagster.filters.apply import passing
 from fink_dagster.filters.registry import filters
 from fink_dagster.hbase.tables import main_table
 from fink_dagster.lake.tables import added_columns, tables
+from fink_dagster.science.admission import fault_in
 from fink_dagster.science.run import run_modules
 from fink_dagster.settings import CHECKOUT, KafkaCluster, Settings
 from fink_dagster.stages.decoding import merged_schema
@@ -205,7 +206,7 @@ def test_the_scientist_reads_of_every_topic_column_and_cut():
 
 @pytest.fixture(scope="module")
 def examples() -> list[dict[str, Any]]:
-    """What the contributor's examples define: a filter, a science module, one of one's own, a survey."""
+    """What the contributor's examples define: a filter, a science module, one of one's own, a processor, a survey."""
     made = []
     for code in fenced(DOCS / "contributor.md", "python"):
         namespace: dict[str, Any] = {"__name__": "example"}
@@ -259,8 +260,15 @@ def test_a_module_of_ones_own_is_made_as_the_contributor_reads_it(tmp_path, samp
     assert before["fading"].drop_null().to_pylist() != after["fading"].drop_null().to_pylist()
 
 
+def test_the_contributors_processor_is_a_module_where_fink_science_is_not_installed(examples):
+    made = examples[3]["MODULE"]
+
+    assert fault_in(made) == ""
+    assert made.inputs == ("lc_features_g", "lc_features_r")
+
+
 def test_the_contributors_survey_is_one(examples):
-    survey = examples[3]["Sketch"]()
+    survey = examples[4]["Sketch"]()
 
     assert survey.night_of_topic(survey.topics(Night("2026-03-01"))[0]) == Night("2026-03-01")
     assert survey.night_rule.night(60000.5) == Night("2023-02-25")

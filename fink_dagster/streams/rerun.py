@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from fink_dagster.surveys.base import Survey
 
 RUN = "science rerun"
+PATIENCE_SECONDS = 5.0
+"""For a run that has just ended; one that goes on is not waited for."""
 
 
 def nights_between(settings: Settings, survey: Survey, text: str) -> list[Night]:
@@ -101,7 +103,7 @@ def rerun_nights(
         able, unfit = modules_of(context, lake.read(TABLE).schema)
         makers = {out.name: module.name for module in able for out in module.outputs}
         lease = NightLease(settings.checkpoints(survey.name, night.key), RUN)
-        lease.acquire(jvm)
+        lease.acquire(jvm, PATIENCE_SECONDS)
         try:
             for module in _named(names, able, unfit, survey):
                 yield night, module.name, rerun(context, module, makers, failed_only=failed_only)

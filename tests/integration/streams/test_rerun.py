@@ -62,13 +62,9 @@ def _rows(spark: SparkSession, settings: Settings) -> pa.Table:
     marks = [
         f"science_{kind}['{name}'] AS {name}_{short}"
         for kind, short in (("status", "status"), ("versions", "version"))
-        for name in registry_names()
+        for name in (module.name for module in registry.modules())
     ]
     return table.selectExpr(*(f"`{name}`" for name in columns), *marks).toArrow()
-
-
-def registry_names() -> list[str]:
-    return [module.name for module in registry.modules()]
 
 
 def _in_hbase(settings: Settings) -> list[float]:
@@ -125,24 +121,29 @@ def test_failed_cells_are_filled_in_lake_and_hbase_and_nothing_else_changes(
     assert snapshots(spark, settings, SURVEY) == held
     assert closed(NIGHT, SURVEY).as_books() == account.as_books()
 
-    names = registry_names()
-    everything = _again(spark, settings, *names, failed_only=False)
-    assert {name: outcome.changed for name, outcome in everything.items() if outcome.changed} == {
-        "fragile": 20 - sum(faint)
-    }
-    assert list(everything) == names
-    _is_refused_in_one_sentence(spark, settings)
+
+@pytest.mark.slow
+def test_no_module_of_the_platform_gives_another_value_the_second_time(
+    closed: Callable[..., Account], spark: SparkSession, settings: Settings, sample_tarball: Path
+) -> None:
+    survey = ztf_named("rerun_all")
+    replay(settings, survey, open_source(sample_tarball))
+    assert closed(NIGHT, survey).science == 20
+    assert nights_between(settings, survey, "2018-08-01..2018-08-31") == [NIGHT]
+    held, names = snapshots(spark, settings, survey), [module.name for module in registry.modules()]
+    outcomes = list(rerun_nights(spark, settings, survey, [NIGHT], names, failed_only=False))
+    assert [name for _, name, _ in outcomes] == names
+    assert {name: outcome.changed for _, name, outcome in outcomes if outcome.changed} == {}
+    assert snapshots(spark, settings, survey) == held
 
 
-def _is_refused_in_one_sentence(spark: SparkSession, settings: Settings) -> None:
-    assert nights_between(settings, SURVEY, "2018-08-01..2018-08-31") == [NIGHT]
-    with pytest.raises(OperationError, match="one must have science alerts of rerun"):
-        nights_between(settings, SURVEY, "2019-01-01..2019-02-01")
-    lease = NightLease(settings.checkpoints(SURVEY.name, NIGHT.key), "another")
+def test_a_night_somebody_writes_is_left_alone(spark: SparkSession, settings: Settings) -> None:
+    survey = ztf_named("rerun_held")
+    lease = NightLease(settings.checkpoints(survey.name, NIGHT.key), "another")
     lease.acquire()
     try:
         with pytest.raises(OperationError, match="run another does"):
-            _again(spark, settings, "fragile")
+            list(rerun_nights(spark, settings, survey, [NIGHT], ["roid"], failed_only=True))
     finally:
         lease.release()
 

@@ -1,4 +1,4 @@
-"""A night's run: the four stages as one multi-asset over the streams, observed meanwhile, materialized when drained.
+"""A night's run: the stages as one multi-asset over the streams, observed meanwhile, materialized when drained.
 
 One step holds all four queries (the compact profile), since assets of one run that depend on each other would
 otherwise wait for each other.
@@ -6,18 +6,22 @@ otherwise wait for each other.
 
 # Dagster reads the annotations of an asset's function as objects: no `from __future__ import annotations` here.
 import datetime as dt
+import json
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
 
+from assets.config import NightConfig
 from assets.partitions import nights
 from assets.specs import column_lineage, key, stage_specs
 from expectations.account import account_closes, account_spec
 from fink_dagster.accounts.account import Account
-from fink_dagster.accounts.closing import close_night, open_night
+from fink_dagster.accounts.closing import close_night
 from fink_dagster.accounts.flow import Flow, Passage
+from fink_dagster.lake.quarantine import TABLE as QUARANTINE
+from fink_dagster.orchestrator import REFUSED_TAG, step
 from fink_dagster.settings import load_settings
 from fink_dagster.streams.night import NightStreams
 from fink_dagster.surveys.base import Night, Survey
@@ -37,15 +41,20 @@ def night_assets(survey: Survey) -> dg.AssetsDefinition:
     """Return the multi-asset of a survey's nights."""
 
     @dg.multi_asset(
-        name=f"stream_{survey.name}_night",
+        name=step(survey),
         specs=stage_specs(survey),
         check_specs=[account_spec(survey)],
         partitions_def=nights(survey),
         backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
     )
-    def stream_night(context: dg.AssetExecutionContext, streams: StreamsResource) -> Iterator[object]:
+    def stream_night(
+        context: dg.AssetExecutionContext, config: NightConfig, streams: StreamsResource
+    ) -> Iterator[object]:
         night = Night.parse(context.partition_key)
-        with streams.streaming(survey, night, context.run_id) as stream:
+        selection = config.selection(night)
+        with streams.streaming(survey, night, context.run_id, selection) as stream:
+            if selection is not None:
+                _tell_refused(context, stream.refused)
             flow = _until_drained(context, stream)
         account = close_night(stream.lake, load_settings(), night, context.run_id)
         yield account_closes(survey, account)
@@ -61,15 +70,12 @@ def night_assets(survey: Survey) -> dg.AssetsDefinition:
 def _until_drained(context: dg.AssetExecutionContext, stream: NightStreams) -> Flow:
     """Watch the streams until nothing waits, nothing has come for the grace time, and the night is over."""
     drained_since: float | None = None
-    observed, observed_at, told, opened = None, 0.0, dict[str, str](), False
+    observed, observed_at, told = None, 0.0, dict[str, str]()
     for flow in flows(stream, context):
         if flow != observed and time.monotonic() - observed_at >= OBSERVE_SECONDS:
             _observe(context, stream, flow)
             observed, observed_at = flow, time.monotonic()
         told = _tell_failures(context, stream, told)
-        if not opened and not flow.drained:
-            open_night(stream.lake, stream.night, context.run_id)
-            opened = True
         over = dt.datetime.now(dt.UTC) >= stream.survey.night_rule.ends_at(stream.night)
         drained_since = (drained_since or time.monotonic()) if flow.drained and over else None
         if drained_since and time.monotonic() - drained_since >= stream.settings.drain_grace_seconds:
@@ -80,16 +86,22 @@ def _until_drained(context: dg.AssetExecutionContext, stream: NightStreams) -> F
 
 
 def _observe(context: dg.AssetExecutionContext, stream: NightStreams, flow: Flow) -> None:
-    rates = stream.rates()
+    rates, measures = stream.rates(), stream.measures()
     for stage, passage in flow.stages().items():
         speed = {"rows_per_second": rates[stage].rows_per_second} if stage in rates else {}
-        context.log_event(
-            dg.AssetObservation(
-                key(stream.survey, TABLE_OF_STAGE[stage]),
-                partition=context.partition_key,
-                metadata={**_numbers(passage), **speed},
-            )
-        )
+        numbers = {**_numbers(passage), **speed, **measures.get(stage, {})}
+        _log_observation(context, key(stream.survey, TABLE_OF_STAGE[stage]), numbers)
+    _log_observation(context, key(stream.survey, QUARANTINE), _in_quarantine(stream.quarantined()))
+
+
+def _log_observation(context: dg.AssetExecutionContext, asset: dg.AssetKey, metadata: dict[str, Any]) -> None:
+    context.log_event(dg.AssetObservation(asset, partition=context.partition_key, metadata=metadata))
+
+
+def _tell_refused(context: dg.AssetExecutionContext, refused: dict[str, int]) -> None:
+    """Say which messages are still no alert: in the log, and in a tag whoever asked for it can read."""
+    context.instance.add_run_tags(context.run_id, {REFUSED_TAG: json.dumps(refused)})
+    context.log.info(f"re-driven; still no alerts: {refused or 'none'}")
 
 
 def _tell_failures(context: dg.AssetExecutionContext, stream: NightStreams, told: dict[str, str]) -> dict[str, str]:
@@ -111,7 +123,15 @@ def _materializations(survey: Survey, flow: Flow, account: Account) -> Iterator[
         if stage == "raw2science":
             metadata["dagster/column_lineage"] = column_lineage(survey)
         yield dg.MaterializeResult(asset_key=key(survey, TABLE_OF_STAGE[stage]), metadata=metadata)
+    yield dg.MaterializeResult(asset_key=key(survey, QUARANTINE), metadata=_in_quarantine(account.quarantined))
 
 
 def _numbers(passage: Passage) -> dict[str, Any]:
     return {"in": passage.read, "out": passage.passed, "set_aside": passage.set_aside, "lag": passage.waiting}
+
+
+def _in_quarantine(by_code: dict[str, int]) -> dict[str, Any]:
+    records = [dg.TableRecord({"code": code, "messages": number}) for code, number in by_code.items()]
+    columns = [dg.TableColumn("code", "string"), dg.TableColumn("messages", "int")]
+    table = dg.MetadataValue.table(records, schema=dg.TableSchema(columns=columns))
+    return {"quarantined": sum(by_code.values()), "by_code": table}

@@ -29,11 +29,12 @@ def key(survey: Survey, *path: str) -> dg.AssetKey:
 
 
 def stage_specs(survey: Survey) -> list[dg.AssetSpec]:
-    """Return the four assets a night's run materializes, upstream first."""
+    """Return the five assets a night's run materializes, upstream first."""
     held = tables(survey)
-    raw, science = key(survey, "raw_alerts"), key(survey, "science_alerts")
+    topic, raw, science = key(survey, "survey_topic"), key(survey, "raw_alerts"), key(survey, "science_alerts")
     return [
-        _stage(survey, held["raw_alerts"], "stream2raw", [key(survey, "survey_topic")], {"kafka", "spark", "iceberg"}),
+        _stage(survey, held["raw_alerts"], "stream2raw", [topic], {"kafka", "spark", "iceberg"}),
+        _stage(survey, held["quarantine"], "stream2raw", [topic], {"kafka", "spark", "iceberg"}),
         _stage(survey, held["science_alerts"], "raw2science", [raw], {"spark", "iceberg"}),
         _stage(survey, held["distributed"], "distribution", [science], {"spark", "kafka"}),
         _stage(survey, held["archived"], "archive", [science], {"spark", "hbase"}),

@@ -6,17 +6,21 @@ Dagster's Python package is not imported; what a run does is in ``assets``.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, Any
 
 from fink_dagster.errors import OperationError, TransientError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fink_dagster.settings import Settings
     from fink_dagster.surveys.base import Night, Survey
 
 ANSWER_SECONDS = 30.0
+REFUSED_TAG = "fink/refused"
+"""Tag in which a run says, as JSON, which messages it could not re-drive: code -> how many."""
 _IN_PROGRESS = ("QUEUED", "NOT_STARTED", "MANAGED", "STARTING", "STARTED", "CANCELING")
 _LAUNCH = """mutation Launch($params: ExecutionParams!) { launchRun(executionParams: $params) {
   __typename ... on LaunchRunSuccess { run { runId } } ... on Error { message } } }"""
@@ -29,11 +33,18 @@ _FAILURES = """query Failures($run: ID!) { logsForRun(runId: $run) { ... on Even
 
 @dataclass(frozen=True)
 class Run:
-    """A run of a night: Dagster's id and status, and whether Dagster will try it again."""
+    """A run of a night: Dagster's id and status, whether Dagster will try it again, what it could not re-drive.
+
+    Attributes
+    ----------
+    refused : dict
+        Code -> messages that are still no alert, of those the run was to re-drive.
+    """
 
     id: str
     status: str
     will_retry: bool
+    refused: dict[str, int] = field(default_factory=dict)
 
     @property
     def in_progress(self) -> bool:
@@ -59,8 +70,19 @@ def newest_run(settings: Settings, survey: Survey, night: Night) -> Run | None:
     return runs[0] if runs else None
 
 
-def launch(settings: Settings, survey: Survey, night: Night) -> str:
+def launch(settings: Settings, survey: Survey, night: Night, config: Mapping[str, Any] | None = None) -> str:
     """Launch the run of a night and return its id.
+
+    Parameters
+    ----------
+    settings : Settings
+        Where Dagster is.
+    survey : Survey
+        Whose night.
+    night : Night
+        Which night.
+    config : mapping, optional
+        How the run differs from the usual one, as ``NightConfig`` in ``assets.night`` has it.
 
     Raises
     ------
@@ -71,13 +93,23 @@ def launch(settings: Settings, survey: Survey, night: Night) -> str:
     """
     selector = {"jobName": _job(survey), "repositoryName": "__repository__", "repositoryLocationName": "fink"}
     tags = [{"key": "dagster/partition", "value": night.key}]
-    params = {"selector": selector, "mode": "default", "runConfigData": {}, "executionMetadata": {"tags": tags}}
+    params = {
+        "selector": selector,
+        "mode": "default",
+        "runConfigData": {"ops": {step(survey): {"config": dict(config)}}} if config else {},
+        "executionMetadata": {"tags": tags},
+    }
     answer = _ask(settings, _LAUNCH, {"params": params})["launchRun"]
     if answer["__typename"] != "LaunchRunSuccess":
         why = _first_line(answer.get("message", answer["__typename"]))
         message = f"dagster: must launch {_job(survey)} for {night}; {why}"
         raise OperationError(message)
     return str(answer["run"]["runId"])
+
+
+def step(survey: Survey) -> str:
+    """Return the name of the one step of a night's run."""
+    return f"stream_{survey.name}_night"
 
 
 def why_failed(settings: Settings, run: Run) -> str:
@@ -98,7 +130,8 @@ def why_failed(settings: Settings, run: Run) -> str:
 
 def _run(found: dict[str, Any]) -> Run:
     tags = {tag["key"]: tag["value"] for tag in found["tags"]}
-    return Run(found["runId"], found["status"], tags.get("dagster/will_retry") == "true")
+    refused = json.loads(tags.get(REFUSED_TAG, "{}"))
+    return Run(found["runId"], found["status"], tags.get("dagster/will_retry") == "true", refused)
 
 
 def _job(survey: Survey) -> str:

@@ -13,6 +13,7 @@ import dagster as dg
 
 from fink_dagster.accounts.flow import Flow
 from fink_dagster.errors import TransientError
+from fink_dagster.lake.quarantine import Selection
 from fink_dagster.settings import load_settings
 from fink_dagster.streams.night import NightStreams
 from fink_dagster.surveys.base import Night, Survey
@@ -30,11 +31,13 @@ class StreamsResource(dg.ConfigurableResource):
     spark: dg.ResourceDependency[SparkResource]
 
     @contextmanager
-    def streaming(self, survey: Survey, night: Night, run: str) -> Iterator[NightStreams]:
-        """Start the four queries of a night and stop them at the end."""
+    def streaming(
+        self, survey: Survey, night: Night, run: str, redrive: Selection | None = None
+    ) -> Iterator[NightStreams]:
+        """Re-drive what is selected, start the four queries of a night, and stop them at the end."""
         streams = NightStreams(self.spark.spark_session, load_settings(), survey, night, run)
         try:
-            streams.start()
+            streams.start(redrive)
             yield streams
         finally:
             streams.stop()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pyarrow as pa
-from pyiceberg.expressions import AlwaysFalse, BooleanExpression, EqualTo, In
+from pyiceberg.expressions import AlwaysFalse, And, BooleanExpression, EqualTo, In
 
 from fink_dagster.lake.reading import EVERYTHING
 
@@ -28,6 +28,8 @@ class FakeLakeReader:
 
 
 def _matches(row: dict[str, Any], where: BooleanExpression) -> bool:
+    if isinstance(where, And):
+        return _matches(row, where.left) and _matches(row, where.right)
     if isinstance(where, EqualTo):
         return row[where.term.name] == where.literal.value
     if isinstance(where, In):

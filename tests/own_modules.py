@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-HEAD = "from fink_dagster.science.columns import numbers\nfrom fink_dagster.science.module import Module, Output\n"
+HEAD = (
+    "from fink_dagster.science.columns import numbers\nfrom fink_dagster.science.module import Limits, Module, Output\n"
+)
 
 
 def declared(name: str, /, **others: object) -> str:

@@ -9,15 +9,17 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from fink_dagster.accounts.nights import CLOSED, Offsets, state_of
 from fink_dagster.hbase.tables import row_key
+from fink_dagster.lake.nights import CLOSED, Offsets, state_of
+from fink_dagster.lake.quarantine import by_code, coordinate_of
 from fink_dagster.lake.reading import LakeReader, of_night, of_topics
 from fink_dagster.stages.distribution import COUNT, count_topic, filters_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from fink_dagster.accounts.nights import NightState
+    from fink_dagster.lake.nights import NightState
+    from fink_dagster.lake.quarantine import Place
     from fink_dagster.settings import Settings
     from fink_dagster.surveys.base import Night, Survey
 
@@ -106,9 +108,9 @@ class _Books:
         self.raw = self._of_night("raw_alerts", (*_COORDINATE, self.identifier))
         from_topics = of_topics(self.topics)
         self.read = _rows(reader.rows("raw_alerts", (*_COORDINATE, "night"), from_topics))
-        kept = {_coordinate(row) for row in self.read}
+        kept = {coordinate_of(row) for row in self.read}
         stored = _rows(reader.rows("quarantine", (*_COORDINATE, "code"), from_topics))
-        self.quarantine = [row for row in stored if _coordinate(row) not in kept]
+        self.quarantine = [row for row in stored if coordinate_of(row) not in kept]
         key = (survey.object_identifier, survey.night_rule.field, self.identifier)
         self.science = self._of_night("science_alerts", (*_COORDINATE, *key))
         self.rejected = self._of_night("rejected", (*_COORDINATE, "reason"))
@@ -134,7 +136,7 @@ class _Books:
             raw=len(self.raw),
             other_nights=_counted(row["night"] for row in self.read if row["night"] != self.night.key),
             from_other_topics=_counted(row["topic"] for row in self.raw if row["topic"] not in self.topics),
-            quarantined=_counted(row["code"] for row in self.quarantine),
+            quarantined=by_code(self.quarantine),
             science=len(self.science),
             rejected=_counted(row["reason"] for row in self.rejected),
             duplicates=len(self.duplicates),
@@ -151,7 +153,7 @@ class _Books:
     def _stream2raw(self, received: int) -> list[str]:
         if not self.known:
             return ["stream2raw: what the night's topics hold is known when it is drained, and it is not"]
-        coordinates = [_coordinate(row) for row in (*self.read, *self.quarantine)]
+        coordinates = [coordinate_of(row) for row in (*self.read, *self.quarantine)]
         wrong = []
         if len(coordinates) != len(set(coordinates)):
             wrong.append(f"stream2raw: {len(coordinates) - len(set(coordinates))} messages are stored more than once")
@@ -163,8 +165,8 @@ class _Books:
         return wrong
 
     def _raw2science(self) -> list[str]:
-        out = [_coordinate(row) for row in (*self.science, *self.rejected, *self.duplicates)]
-        if sorted(out) == sorted(_coordinate(row) for row in self.raw):
+        out = [coordinate_of(row) for row in (*self.science, *self.rejected, *self.duplicates)]
+        if sorted(out) == sorted(coordinate_of(row) for row in self.raw):
             return []
         return [f"raw2science: {len(self.raw)} alerts in, {len(out)} out ({len(set(out))} different)"]
 
@@ -208,10 +210,6 @@ def _rows(table: Any) -> list[dict[str, Any]]:
     return [] if table is None else list(table.to_pylist())
 
 
-def _coordinate(row: dict[str, Any]) -> tuple[str, int, int]:
-    return row["topic"], row["partition"], row["offset"]
-
-
 def _counted(values: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(values).items()))
 
@@ -221,7 +219,7 @@ def _first_last(ends: dict[str, int]) -> dict[str, int | None]:
     return {"first": None if empty else ends["first"], "last": None if empty else ends["end"] - 1}
 
 
-def _inside(coordinate: tuple[str, int, int], held: dict[str, Any]) -> bool:
+def _inside(coordinate: Place, held: dict[str, Any]) -> bool:
     topic, partition, offset = coordinate
     ends = held.get(topic, {}).get(str(partition))
     return ends is not None and offset < ends["end"]

@@ -6,23 +6,20 @@ from typing import TYPE_CHECKING
 
 from fink_dagster.accounts.account import Account, account_of
 from fink_dagster.accounts.flow import flow_of
-from fink_dagster.accounts.nights import CLOSED, OPEN, change, held_by, state_of
+from fink_dagster.accounts.nights import held_by
 from fink_dagster.errors import OperationError
 from fink_dagster.kafka.clients import survey_client
 from fink_dagster.kafka.topics import existing_topics, offsets
-from fink_dagster.lake.reading import LakeReader
+from fink_dagster.lake.nights import CLOSED, change, state_of
+from fink_dagster.lake.reading import LakeReader, may_hold, newest, since
+from fink_dagster.local.exclusion import alone
+from fink_dagster.stages.seen import raw_lock
 
 if TYPE_CHECKING:
     from fink_dagster.lake.lake import Lake
+    from fink_dagster.lake.nights import Offsets
     from fink_dagster.settings import Settings
     from fink_dagster.surveys.base import Night, Survey
-
-
-def open_night(lake: Lake, night: Night, run: str) -> None:
-    """Write down that a night has work to do, unless it is open already."""
-    before = state_of(lake.reader, night.key)
-    if before is None or before.state != OPEN:
-        change(lake, night.key, OPEN, run, before.offsets if before else {})
 
 
 def close_night(lake: Lake, settings: Settings, night: Night, run: str) -> Account:
@@ -49,14 +46,24 @@ def close_night(lake: Lake, settings: Settings, night: Night, run: str) -> Accou
     survey, before = lake.survey, state_of(lake.reader, night.key)
     # A topic that has expired since is remembered as it was.
     held = {**(before.offsets if before else {}), **held_by(settings, lake.reader, topics_of(settings, survey, night))}
-    account = account_of(settings, survey, night, held)
-    if account is None:
-        message = f"night {night} ({survey.name}): must have a topic or alerts; there is neither; replay it first"
-        raise OperationError(message)
+    while True:
+        counted = newest(lake.reader.table("raw_alerts"))
+        account = account_of(settings, survey, night, held)
+        if account is None:
+            message = f"night {night} ({survey.name}): must have a topic or alerts; there is neither; replay it first"
+            raise OperationError(message)
+        with alone(raw_lock(settings, survey)):
+            # Another night's run may have stored alerts of this one while they were counted.
+            if not any(may_hold(snapshot, night.key) for snapshot in since(lake.reader.table("raw_alerts"), counted)):
+                _write_down(lake, night, run, held, account)
+                return account
+
+
+def _write_down(lake: Lake, night: Night, run: str, held: Offsets, account: Account) -> None:
+    before = state_of(lake.reader, night.key)
     same = before is not None and (before.state, before.offsets, before.account) == (CLOSED, held, account.as_books())
     if account.closes and not same:
         change(lake, night.key, CLOSED, run, held, account.as_books())
-    return account
 
 
 def topics_of(settings: Settings, survey: Survey, night: Night) -> list[str]:

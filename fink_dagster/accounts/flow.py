@@ -46,7 +46,7 @@ class Flow:
         return {name: getattr(self, name) for name in ("stream2raw", "raw2science", "distribution", "archive")}
 
 
-def flow_of(reader: LakeReader, survey: Survey, night: Night, waiting: int) -> Flow:
+def flow_of(reader: LakeReader, survey: Survey, night: Night, waiting: int, redriven: int = 0) -> Flow:
     """Count what each stage has stored for a night.
 
     Parameters
@@ -59,9 +59,11 @@ def flow_of(reader: LakeReader, survey: Survey, night: Night, waiting: int) -> F
         Which night.
     waiting : int
         Messages of the night's topics that stream2raw has not finished with.
+    redriven : int
+        Rows of quarantine that do not count any more because raw_alerts holds their message.
     """
     key = night.key
-    raw, quarantined = reader.count_night("raw_alerts", key), reader.count_night("quarantine", key)
+    raw, quarantined = reader.count_night("raw_alerts", key), reader.count_night("quarantine", key) - redriven
     science = reader.count_night("science_alerts", key)
     aside = reader.count_night("rejected", key) + reader.count_night("duplicates", key)
     counted = _counted(reader, key)

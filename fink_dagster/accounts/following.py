@@ -14,6 +14,7 @@ from fink_dagster.lake.reading import LakeReader
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fink_dagster.orchestrator import Run
     from fink_dagster.settings import Settings
     from fink_dagster.surveys.base import Night, Survey
 
@@ -51,19 +52,21 @@ def follow(settings: Settings, survey: Survey, night: Night, timeout: float, rep
         run = orchestrator.newest_run(settings, survey, night)
         if run is None or not run.in_progress:
             orchestrator.launch(settings, survey, night)
-        _until_ended(settings, survey, night, time.monotonic() + timeout, report)
+        until_ended(settings, survey, night, timeout, report)
 
 
-def _until_ended(
-    settings: Settings, survey: Survey, night: Night, deadline: float, report: Callable[[Flow], None]
-) -> None:
+def until_ended(
+    settings: Settings, survey: Survey, night: Night, timeout: float, report: Callable[[Flow], None]
+) -> Run:
+    """Wait until the newest run of a night has succeeded, and return it; parameters and errors as of :func:`follow`."""
     reader = LakeReader(settings, survey.name)
+    deadline = time.monotonic() + timeout
     failed_since: float | None = None
     while True:
         run = orchestrator.newest_run(settings, survey, night)
         report(flow_of(reader, survey, night, waiting=0))
         if run is not None and run.status == "SUCCESS":
-            return
+            return run
         if run is not None and not run.in_progress:
             failed_since = failed_since or time.monotonic()
             if not run.will_retry or time.monotonic() - failed_since > RETRY_SECONDS:

@@ -5,6 +5,7 @@ The books and the commands read here, so that ``account`` answers in a second. N
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import TYPE_CHECKING, cast
 
 from pyiceberg.catalog.sql import SqlCatalog
@@ -115,6 +116,16 @@ def history(table: Table | None) -> Iterator[Snapshot]:
     while snapshot is not None:
         yield snapshot
         snapshot = by_id.get(snapshot.parent_snapshot_id or 0)
+
+
+def newest(table: Table | None) -> int | None:
+    """Return the snapshot a table is at; None when there is no table, or nothing in it."""
+    return table.metadata.current_snapshot_id if table else None
+
+
+def since(table: Table | None, snapshot_id: int | None) -> Iterator[Snapshot]:
+    """Yield the snapshots that have become part of a table after one of it, the newest first."""
+    return takewhile(lambda snapshot: snapshot.snapshot_id != snapshot_id, history(table))
 
 
 def may_hold(snapshot: Snapshot, night: str) -> bool:

@@ -47,6 +47,7 @@ class Archive:
     def __init__(self, context: NightContext) -> None:
         self.context = context
         self.troubles: dict[str, str] = {}
+        self.measures: dict[str, int] = {}
         self.table = archive_table(context.survey)
         self._nested = {column.name for column in added_columns(context.survey) if _is_nested(column.type)}
         self._ready = False

@@ -55,6 +55,7 @@ class Distribution:
     def __init__(self, context: NightContext) -> None:
         self.context = context
         self.troubles: dict[str, str] = {}
+        self.measures: dict[str, int] = {}
         self.filters = filters_for(context.survey)
         survey, night = context.survey.name, context.night
         self.count_topic = count_topic(survey, night.compact)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 NAME = "raw2science"
 PUBLISHER = "Fink"
+MODULES_OFF = "science_modules_off"
 OUTCOMES = ("science_alerts", "rejected", "duplicates")
 _COORDINATE = ["topic", "partition", "offset"]
 
@@ -53,6 +54,7 @@ class Raw2Science:
         self._refused = {entry.where: entry.why for entry in refused_for(by_place(context.survey.alert_schema))}
         self._refused |= {f"science module {name}": why for name, why in unfit.items()}
         self.troubles: dict[str, str] = dict(self._refused)
+        self.measures = {MODULES_OFF: 0}
         self._tallies = tallies_in(context.spark)
         self._switches = Switches()
 
@@ -86,7 +88,9 @@ class Raw2Science:
         """Take note of what the workers said of the modules in a batch."""
         tallies, self._tallies.value = self._tallies.value, {}
         self._switches.learn(tallies)
-        said = {name: tally.text for name, tally in tallies.items() if tally.text} | self._switches.off()
+        off = self._switches.off()
+        said = {name: tally.text for name, tally in tallies.items() if tally.text} | off
+        self.measures = {MODULES_OFF: len(off)}
         self.troubles = self._refused | {f"science module {name}": why for name, why in said.items()}
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from fink_dagster.lake.reading import history, may_hold, of_night
+from fink_dagster.lake.reading import history, may_hold, newest, of_night
 from fink_dagster.local.exclusion import alone
 
 if TYPE_CHECKING:
@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fink_dagster.lake.lake import Lake
+    from fink_dagster.settings import Settings
     from fink_dagster.surveys.base import Survey
+
+
+def raw_lock(settings: Settings, survey: Survey) -> Path:
+    """Return the file whose lock one holds to publish raw alerts, or to close a night over those that are there."""
+    return settings.data / "locks" / survey.name
 
 
 class Coordinate(NamedTuple):
@@ -55,7 +61,7 @@ class SeenAlerts:
         with alone(self._lock):
             self._forget_what_others_wrote()
             yield
-            self._snapshot = self._newest()
+            self._snapshot = newest(self._lake.reader.table("raw_alerts"))
 
     def duplicates_among(self, alerts: Iterable[Coordinate]) -> list[Coordinate]:
         """Return the alerts whose identifier is in their night already, or earlier among these by coordinate."""
@@ -79,10 +85,6 @@ class SeenAlerts:
             rows = self._lake.reader.rows("raw_alerts", (column,), of_night(night))
             self._by_night[night] = set(rows[column].to_pylist()) if rows else set()
         return self._by_night[night]
-
-    def _newest(self) -> int | None:
-        table = self._lake.reader.table("raw_alerts")
-        return table.metadata.current_snapshot_id if table else None
 
     def _forget_what_others_wrote(self) -> None:
         for snapshot in history(self._lake.reader.table("raw_alerts")):

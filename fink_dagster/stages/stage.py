@@ -37,13 +37,14 @@ class Batch:
 
 @dataclass(frozen=True)
 class NightContext:
-    """What a stage of one night works with."""
+    """What a stage of one night works with; ``run`` is who does the work, for the record."""
 
     spark: SparkSession
     settings: Settings
     survey: Survey
     night: Night
     lake: Lake
+    run: str = "by hand"
 
 
 class Stage(Protocol):
@@ -52,6 +53,8 @@ class Stage(Protocol):
     name: str
     troubles: dict[str, str]
     """What is wrong without stopping the stage, such as a filter that fails, and why."""
+    measures: dict[str, int]
+    """Numbers an operator watches beside those of the rows."""
 
     def source(self) -> DataFrame:
         """Return what the stage reads, as a stream."""

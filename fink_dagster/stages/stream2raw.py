@@ -2,8 +2,9 @@
 
 A batch is decoded once and staged as it comes; then its few telling columns are looked at, and it is published.
 
-Here duplicates are chosen, once and for all, and schemas that were not seen before are remembered before the first row
-that needs them. Nothing is cut and nothing is added but where the alert came from.
+Here duplicates are chosen, once and for all; schemas that were not seen before are remembered before the first row that
+needs them, and a night is opened before its books change. Nothing is cut and nothing is added but where the alert came
+from.
 """
 
 from __future__ import annotations
@@ -16,20 +17,25 @@ from fink_dagster.errors import FinkError
 from fink_dagster.kafka.clients import spark_options, survey_client
 from fink_dagster.kafka.topics import existing_topics
 from fink_dagster.lake.lake import Append
+from fink_dagster.lake.nights import open_night
+from fink_dagster.lake.quarantine import TABLE as QUARANTINE
 from fink_dagster.lake.staging import look, publish, rows_of, stage
 from fink_dagster.stages import decoding
-from fink_dagster.stages.seen import Coordinate, SeenAlerts
+from fink_dagster.stages.seen import Coordinate, SeenAlerts, raw_lock
 from fink_dagster.stages.stage import now
 from fink_dagster.stages.writers import KnownWriters
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pyspark.sql import Column, DataFrame
 
+    from fink_dagster.lake.quarantine import Place
     from fink_dagster.lake.staging import Staged
     from fink_dagster.stages.stage import Batch, NightContext
     from fink_dagster.surveys.base import NightRule, Survey
 
-    Place = tuple[str, int, int]
+    SetAside = Callable[[DataFrame, Append], None]
 
 NAME = "stream2raw"
 TABLE = "raw_alerts"
@@ -58,8 +64,10 @@ class Stream2Raw:
     def __init__(self, context: NightContext) -> None:
         self.context = context
         self.troubles: dict[str, str] = {}
+        self.measures: dict[str, int] = {}
         self.writers = KnownWriters(context.lake, context.survey)
-        self.seen = SeenAlerts(context.lake, context.survey, context.settings.data / "locks" / context.survey.name)
+        self.seen = SeenAlerts(context.lake, context.survey, raw_lock(context.settings, context.survey))
+        self._opened: set[str] = set()
 
     def topics(self) -> list[str]:
         """Return the topics of the night that exist."""
@@ -103,17 +111,36 @@ class Stream2Raw:
         messages = messages_of(rows.coalesce(rows.sparkSession.sparkContext.defaultParallelism))
         if batch.starts_over:
             listed = ", ".join(f"'{topic}'" for topic in self.topics())
-            read_before = ("raw_alerts", "quarantine")
+            read_before = (TABLE, QUARANTINE)
             messages = self.context.lake.not_in(messages, read_before, _COORDINATE, f"topic IN ({listed})")
+        self.take(messages, append, self._quarantine)
+
+    def take(self, messages: DataFrame, append: Append, set_aside: SetAside) -> None:
+        """Write the messages that are alerts to raw_alerts and hand over the others.
+
+        Parameters
+        ----------
+        messages : DataFrame
+            As :func:`messages_of` returns them.
+        append : Append
+            What they are written as.
+        set_aside : callable
+            Given the messages that are no alert, with ``code`` and ``text``, after the alerts are written.
+
+        Raises
+        ------
+        SchemaWidened
+            When there are new fields among them; nothing is written then, and they must come again.
+        """
         if not self.writers.in_jvm:
             self._learns_from(messages.limit(_FEW))
         staged = self._stage(self._decode(messages), append)
         alerts, lost = self._read(staged)
-        while lost and self._learns_from(self._among(messages, lost)):
+        while lost and self._learns_from(among(messages, lost)):
             staged = self._stage(self._decode(messages), append)
             alerts, lost = self._read(staged)
         if lost:
-            self._judge(self._among(messages, lost), staged, append)
+            self._judge(among(messages, lost), staged, append, set_aside)
         else:
             self._keep(staged, alerts, append)
 
@@ -132,13 +159,6 @@ class Stream2Raw:
         read = list(zip(*(column.to_pylist() for column in columns.columns), strict=True))
         return [Coordinate(*row) for row in read if row[-1] is not None], [row[:3] for row in read if row[-1] is None]
 
-    def _among(self, messages: DataFrame, places: list[Place]) -> DataFrame:
-        """Return the messages at some coordinates, bytes and all; they are few, so the batch is read again for them."""
-        from pyspark.sql import functions as F
-
-        wanted = self.context.spark.createDataFrame(places, "topic string, partition int, offset long")
-        return messages.join(F.broadcast(wanted), _COORDINATE, "left_semi")
-
     def _learns_from(self, messages: DataFrame) -> bool:
         """Learn the writer schemas of messages; return whether the JVM can decode more than before.
 
@@ -153,8 +173,8 @@ class Stream2Raw:
             raise SchemaWidened(message)
         return learned
 
-    def _judge(self, lost: DataFrame, staged: Staged, append: Append) -> None:
-        """Keep what the JVM decoded, and of the rest what Python makes of it."""
+    def _judge(self, lost: DataFrame, staged: Staged, append: Append, set_aside: SetAside) -> None:
+        """Keep what the JVM decoded, and of the rest what Python makes of it; set aside what is left."""
         survey, reader = self.context.survey, self.writers.reader
         judged = decoding.decode_in_python(lost, survey, reader, self.context.settings.max_message_bytes)
         # Not in memory: where nobody's schema suits the JVM, these are all messages of the batch.
@@ -165,7 +185,7 @@ class Stream2Raw:
             both = alerts.unionByName(raw_rows(saved, survey), allowMissingColumns=True)
             again = stage(self.context.lake, TABLE, both, append)
             self._keep(again, self._read(again)[0], append)
-            self._append_quarantine(judged.where("code IS NOT NULL"), append)
+            set_aside(judged.where("code IS NOT NULL"), append)
         finally:
             judged.unpersist()
 
@@ -175,6 +195,7 @@ class Stream2Raw:
         with self.seen.exclusive():
             if not alerts or lake.appended(TABLE, append):
                 return
+            self._open(*{alert.night for alert in alerts})
             duplicates = self.seen.duplicates_among(alerts)
             if duplicates:
                 lake.append(TABLE, self._marked(rows_of(staged, lake.spark), duplicates), append)
@@ -190,14 +211,23 @@ class Stream2Raw:
         marks = F.broadcast(self.context.spark.createDataFrame(rows, schema))
         return raw.drop("is_duplicate").join(marks, _COORDINATE, "left").fillna({"is_duplicate": False})
 
-    def _append_quarantine(self, wrong: DataFrame, append: Append) -> None:
+    def _quarantine(self, wrong: DataFrame, append: Append) -> None:
         from pyspark.sql import functions as F
 
         if wrong.isEmpty():
             return
+        self._open()
         night = self.context.night.key
         rows = wrong.withColumns({"night": F.lit(night), "quarantined_at": F.current_timestamp()})
-        self.context.lake.append("quarantine", rows, append)
+        self.context.lake.append(QUARANTINE, rows, append)
+
+    def _open(self, *others: str) -> None:
+        """Open this night and others before their books change, so that a crash leaves none closed with old ones."""
+        own = {self.context.night.key}
+        for night in sorted(own.union(others) - self._opened):
+            open_night(self.context.lake, night, self.context.run)
+        # This one stays open for as long as its run has the lease; another may be closed by its own run at any time.
+        self._opened = own
 
 
 def messages_of(rows: DataFrame) -> DataFrame:
@@ -212,6 +242,14 @@ def messages_of(rows: DataFrame) -> DataFrame:
         # Taken now, not at each reading: messages that are read again to be judged in Python came with the others.
         now("partition").alias("brokerIngestTimestamp"),
     )
+
+
+def among(messages: DataFrame, places: list[Place]) -> DataFrame:
+    """Return the messages at some coordinates, bytes and all; the others are read for it too, and passed over."""
+    from pyspark.sql import functions as F
+
+    wanted = messages.sparkSession.createDataFrame(places, "topic string, partition int, offset long")
+    return messages.join(F.broadcast(wanted), _COORDINATE, "left_semi")
 
 
 def raw_rows(decoded: DataFrame, survey: Survey) -> DataFrame:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fink_dagster.accounts.nights import CLOSED, all_nights, state_of
+from fink_dagster.accounts.nights import all_nights
 from fink_dagster.errors import OperationError, UserError
 from fink_dagster.lake.lake import Lake
+from fink_dagster.lake.nights import CLOSED, state_of
 from fink_dagster.lake.reading import LakeReader
 from fink_dagster.stages.raw2science import modules_of
 from fink_dagster.stages.rerun import TABLE, Rerun, rerun

@@ -15,6 +15,7 @@ from fink_dagster.surveys.ztf import ZTF
 LINEAGE = {
     "ztf/survey_topic": [],
     "ztf/raw_alerts": ["ztf/survey_topic"],
+    "ztf/quarantine": ["ztf/survey_topic"],
     "ztf/science_alerts": ["ztf/raw_alerts"],
     "ztf/distributed": ["ztf/science_alerts"],
     "ztf/archived": ["ztf/science_alerts"],
@@ -23,7 +24,7 @@ LINEAGE = {
     "ztf/topics/fink_sso_ztf_candidates_ztf": ["ztf/distributed"],
     "ztf/topics/fink_ztf_night": ["ztf/distributed"],
 }
-STAGES = {"ztf/raw_alerts", "ztf/science_alerts", "ztf/distributed", "ztf/archived"}
+STAGES = {"ztf/raw_alerts", "ztf/quarantine", "ztf/science_alerts", "ztf/distributed", "ztf/archived"}
 
 
 def graph() -> dg.Definitions:

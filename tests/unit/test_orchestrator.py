@@ -6,10 +6,14 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
+import dagster as dg
 import pytest
 
+from assets.config import NightConfig
 from fink_dagster import orchestrator
+from fink_dagster.definitions import build_definitions
 from fink_dagster.errors import OperationError, TransientError
+from fink_dagster.lake.quarantine import Selection
 from fink_dagster.settings import Settings
 from fink_dagster.surveys.base import Night
 from fink_dagster.surveys.ztf import ZTF
@@ -64,6 +68,24 @@ def test_a_launched_run_is_of_the_night_s_partition_of_the_survey_s_job(dagster:
     params = dagster.asked[0]["variables"]["params"]
     assert params["selector"]["jobName"] == "ztf_night"
     assert params["executionMetadata"]["tags"] == [{"key": "dagster/partition", "value": "2018-08-19"}]
+
+
+@pytest.mark.parametrize("redrive", [{}, {"code": "avro"}, {"topic": "t", "partition": 0, "offset": 7}])
+def test_a_run_is_told_what_to_redrive_as_it_understands_it(dagster: FakeDagster, redrive: dict[str, Any]) -> None:
+    dagster.say(launchRun={"__typename": "LaunchRunSuccess", "run": {"runId": "r1"}})
+    orchestrator.launch(dagster.settings, ZTF(), NIGHT, {"redrive": redrive})
+    sent = dagster.asked[0]["variables"]["params"]["runConfigData"]
+    dg.validate_run_config(build_definitions().resolve_job_def("ztf_night"), sent)
+    said = NightConfig(**sent["ops"]["stream_ztf_night"]["config"])
+    assert said.selection(NIGHT) == Selection(NIGHT.key, **redrive)
+
+
+def test_a_run_says_what_it_could_not_redrive(dagster: FakeDagster) -> None:
+    tags = [{"key": orchestrator.REFUSED_TAG, "value": '{"avro": 2}'}]
+    dagster.say(runsOrError={"__typename": "Runs", "results": [{"runId": "r", "status": "SUCCESS", "tags": tags}]})
+    run = orchestrator.newest_run(dagster.settings, ZTF(), NIGHT)
+    assert run is not None
+    assert run.refused == {"avro": 2}
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import fastavro
 import pytest
 
+from fink_dagster.lake.nights import CLOSED, OPEN, change, state_of
 from fink_dagster.stages import stream2raw
 from fink_dagster.stages.stage import Batch
 from fink_dagster.stages.stream2raw import SchemaWidened, Stream2Raw
@@ -268,6 +269,22 @@ def test_a_checkpoint_that_starts_over_reads_nothing_twice(
     stage(context).process(again, Batch(0, "new", starts_over=True))
     assert sorted(row["offset"] for row in rows(context, "raw_alerts")) == [0, 2]
     assert [row["offset"] for row in rows(context, "quarantine")] == [1]
+
+
+def test_a_night_is_opened_before_its_books_change(
+    context: NightContext, batch_of: BatchOf, packets: list[bytes]
+) -> None:
+    def later(alert: dict[str, Any]) -> None:
+        alert["candidate"]["jd"] += 1
+
+    own, other = context.night.key, "2018-08-20"
+    for night in (own, other):
+        change(context.lake, night, CLOSED, "before", {})
+    made = stage(context)
+    for number, message in enumerate([b"noise", changed(packets[0], later)]):
+        made.process(batch_of([message], start=number), Batch(number, "c"))
+        states = [state_of(context.lake.reader, night) for night in (own, other)]
+        assert [state.state for state in states if state] == [OPEN, (CLOSED, OPEN)[number]]
 
 
 def test_a_new_field_widens_the_tables_before_its_first_row(

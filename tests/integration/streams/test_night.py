@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 import fastavro
 import pytest
-from confluent_kafka import Producer
 
 from fink_dagster.accounts.account import Account, account_of
 from fink_dagster.accounts.closing import has_news
 from fink_dagster.accounts.live import live_counts
 from fink_dagster.kafka.clients import distribution_client, survey_client
 from fink_dagster.kafka.count import read_all
-from fink_dagster.kafka.topics import ensure_topic, offsets
+from fink_dagster.kafka.topics import offsets
 from fink_dagster.local import kafka
 from fink_dagster.replay.replay import replay
 from fink_dagster.replay.sources import open_source
@@ -25,7 +24,7 @@ from fink_dagster.surveys import get_survey
 from fink_dagster.surveys.base import Night
 from tests.conftest import SHARED
 from tests.integration.conftest import settings_in
-from tests.integration.streams.conftest import snapshots, stream_until_closed
+from tests.integration.streams.conftest import produce, snapshots, stream_until_closed
 from tests.packets import with_new_field
 from tests.toy import Toy, toy_message, ztf_named
 
@@ -38,16 +37,6 @@ if TYPE_CHECKING:
 
 Closed = Callable[..., Account]
 SAMPLE_NIGHT = Night("2018-08-19")
-
-
-def produce(settings: Settings, topic: str, messages: list[bytes]) -> None:
-    """Send messages as the survey would."""
-    config = survey_client(settings)
-    ensure_topic(config, topic, 2)
-    producer = Producer({**config, "message.max.bytes": 10_000_000})
-    for message in messages:
-        producer.produce(topic, message)
-    assert producer.flush(30) == 0
 
 
 def test_the_sample_night_closes_and_a_second_time_changes_nothing(

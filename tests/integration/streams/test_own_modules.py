@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fink_dagster.accounts.closing import close_night
 from fink_dagster.lake.lake import Lake
 from fink_dagster.replay.replay import replay
 from fink_dagster.replay.sources import open_source
 from fink_dagster.science import registry
+from fink_dagster.science.switches import BATCHES_ALLOWED
 from fink_dagster.streams.night import NightStreams
 from fink_dagster.surveys.base import Night
+from tests.integration.streams.test_night import produce
 from tests.own_modules import write
 from tests.toy import ztf_named
 
@@ -56,6 +59,45 @@ def test_a_module_of_ones_own_comes_breaks_and_goes_and_every_night_closes(
     rows = _rows(spark, settings, survey)
     assert [(row.twice, row.kind) for row in rows] == [(None, None)] * 20
     assert {"twice", "kind", "roid"} & set(rows[0].science_versions) == {"roid"}
+
+
+@pytest.mark.slow
+def test_modules_that_hang_or_end_their_process_are_switched_off_and_the_night_closes(
+    spark: SparkSession, settings: Settings, packets: list[bytes], own_modules: Path
+) -> None:
+    survey, topic = ztf_named("harm"), "harm_ztf_20180819_programid1"
+    survey.topics = lambda night: [topic]  # type: ignore[method-assign]
+    write(own_modules, "hangs", function="lambda magnitude: __import__('time').sleep(1000)", limits="Limits(seconds=1)")
+    write(own_modules, "ends", function="lambda magnitude: __import__('os')._exit(3)")
+    registry.reload()
+    streams, troubles = NightStreams(spark, settings, survey, NIGHT, "test"), {}
+    produce(settings, topic, [])
+    streams.start()
+    try:
+        for wave in range(BATCHES_ALLOWED + 1):
+            produce(settings, topic, packets[wave * 7 : (wave + 1) * 7])
+            _until_drained(streams)
+            troubles = streams.failures()
+    finally:
+        streams.stop()
+    account = close_night(streams.lake, settings, NIGHT, "test")
+    assert account.closes, account.why_open
+    assert streams.queries == {}
+    assert "switched off, as it failed in 3 batches in a row" in troubles["science module hangs"]
+    assert troubles["science module ends"].endswith("its process ended with exit code 3")
+    rows = Lake(spark, settings, survey).read("science_alerts").selectExpr("roid", "hangs", "ends", "science_status")
+    said = [(row.roid is None, row.hangs, row.ends, dict(row.science_status)) for row in rows.collect()]
+    codes = {(status["hangs"], status["ends"]) for _, _, _, status in said}
+    assert codes == {("timeout", "crashed"), ("switched_off", "switched_off")}
+    assert {(no_roid, hangs, ends) for no_roid, hangs, ends, _ in said} == {(False, None, None)}
+
+
+def _until_drained(streams: NightStreams) -> None:
+    deadline = time.monotonic() + 300
+    while not streams.flow().drained:
+        streams.poll()
+        assert time.monotonic() < deadline, (streams.flow(), streams.failures())
+        time.sleep(0.5)
 
 
 def _again(spark: SparkSession, settings: Settings, survey: Survey) -> dict[str, str]:

@@ -22,7 +22,7 @@ from tests.lake import FakeLakeReader
 from tests.toy import Toy
 
 if TYPE_CHECKING:
-    from fink_dagster.accounts.nights import Offsets
+    from fink_dagster.lake.nights import Offsets
     from fink_dagster.surveys.base import Survey
 
 NIGHT = Night("2020-01-01")
@@ -48,6 +48,10 @@ class Books:
         if kind == "quarantine":
             self.tables["quarantine"].append(row | {"code": "truncated"})
             return self
+        return self.take(row, kind, sent_to)
+
+    def take(self, row: dict[str, Any], kind: str, sent_to: int = 0) -> Books:
+        """Let a message become an alert, also one that was quarantined before."""
         self.tables["raw_alerts"].append(row | {"night": OTHER if kind == "other_night" else NIGHT.key})
         if kind in ("rejected", "duplicates"):
             self.tables[kind].append(row | {"reason": "rb"})
@@ -152,6 +156,38 @@ def test_a_night_that_has_any_one_row_twice_does_not_close(books: Books) -> None
             doubled = copy.copy(books)
             doubled.tables = {**books.tables, name: [*rows, row]}
             assert not doubled.made().closes, (name, row)
+
+
+REDRIVEN = st.sampled_from([kind for kind in KINDS if kind not in ("quarantine", "from_other_topic")])
+
+
+@PROPERTY
+@given(nights(), st.data())
+def test_a_night_closes_whatever_becomes_of_its_quarantined_messages(books: Books, data: st.DataObject) -> None:
+    before = books.made()
+    for row in list(books.tables["quarantine"]):
+        if data.draw(st.booleans()):
+            books.take(row, data.draw(REDRIVEN))
+    found = books.made()
+    assert (found.closes, found.received) == (True, before.received)
+    redriven = sum(before.quarantined.values()) - sum(found.quarantined.values())
+    assert redriven == found.raw - before.raw + sum(found.other_nights.values()) - sum(before.other_nights.values())
+
+
+@PROPERTY
+@given(nights())
+def test_what_quarantine_remembers_of_an_alert_is_in_no_account(books: Books) -> None:
+    before = books.made()
+    books.tables["quarantine"] += [row | {"night": OTHER, "code": "avro"} for row in books.tables["raw_alerts"]]
+    assert books.made() == before
+
+
+@PROPERTY
+@given(nights())
+def test_a_message_that_became_an_alert_twice_does_not_close(books: Books) -> None:
+    for row in list(books.tables["quarantine"]):
+        books.take(row, "rejected").take(row, "other_night")
+        assert not books.made().closes
 
 
 def test_the_numbers_are_those_of_the_night(books: Books) -> None:

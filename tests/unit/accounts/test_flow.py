@@ -13,13 +13,14 @@ NIGHT = Night("2020-01-01")
 STORED = {"raw_alerts": 9, "quarantine": 2, "science_alerts": 5, "rejected": 3, "duplicates": 1, "archived": 5}
 
 
-def _flow(waiting: int = 0, counted: int = 5, **stored: int) -> Flow:
+def _flow(waiting: int = 0, counted: int = 5, redriven: int = 0, **stored: int) -> Flow:
     def rows(number: int, **more: Any) -> list[dict[str, Any]]:
         return [{"night": NIGHT.key, **more}] * number + [{"night": "2019-12-31", **more}] * 3
 
     tables = {name: rows(number) for name, number in {**STORED, **stored}.items()}
     sent = rows(counted, filter="count") + rows(4, filter="sso")
-    return flow_of(FakeLakeReader(distributed=sent, **tables), ZTF(), NIGHT, waiting)  # type: ignore[arg-type]
+    reader = FakeLakeReader(distributed=sent, **tables)
+    return flow_of(reader, ZTF(), NIGHT, waiting, redriven)  # type: ignore[arg-type]
 
 
 def test_a_night_is_drained_when_nothing_waits_anywhere() -> None:
@@ -34,6 +35,11 @@ def test_a_night_is_drained_when_nothing_waits_anywhere() -> None:
 
 def test_what_was_set_aside_does_not_wait() -> None:
     assert (_flow().stream2raw.set_aside, _flow().raw2science.set_aside) == (2, 4)
+
+
+def test_a_message_that_was_redriven_is_one_message_and_waits_for_nothing() -> None:
+    flow = _flow(redriven=1)
+    assert (flow.stream2raw.read, flow.stream2raw.set_aside, flow.drained) == (10, 1, True)
 
 
 @pytest.mark.parametrize(

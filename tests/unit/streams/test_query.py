@@ -45,6 +45,7 @@ class FakeStage:
 
     def __init__(self) -> None:
         self.troubles: dict[str, str] = {}
+        self.measures: dict[str, int] = {}
         self.errors: list[BaseException | None] = []
         self.source_error: BaseException | None = None
         self.started: list[FakeQuery] = []

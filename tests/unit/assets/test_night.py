@@ -1,0 +1,102 @@
+"""What the run of a night tells Dagster; the streams are made up, the run is Dagster's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from assets import night as module
+from fink_dagster.accounts.flow import Flow, Passage
+from fink_dagster.definitions import build_definitions
+from fink_dagster.errors import UserError
+from fink_dagster.lake.quarantine import Selection
+from fink_dagster.orchestrator import REFUSED_TAG
+from fink_dagster.settings import Settings
+
+NIGHT = "2018-08-19"
+
+
+class FakeStreams:
+    """Streams of a night that is drained, with two messages in quarantine; it remembers what was to be re-driven."""
+
+    def __init__(self) -> None:
+        self.asked: list[Selection | None] = []
+
+    @contextmanager
+    def streaming(self, survey: Any, night: Any, run: str, redrive: Selection | None = None) -> Iterator[Any]:
+        self.asked.append(redrive)
+        passage = Passage(5, 3, 2, 0)
+        yield SimpleNamespace(
+            survey=survey,
+            night=night,
+            lake=None,
+            settings=Settings(drain_grace_seconds=0),
+            refused={"avro": 2},
+            flow=lambda: Flow(passage, passage, passage, passage),
+            quarantined=lambda: {"avro": 2},
+            poll=lambda: None,
+            rates=dict,
+            measures=lambda: {"raw2science": {"science_modules_off": 1}},
+            failures=dict,
+        )
+
+
+@pytest.fixture
+def streams(monkeypatch: pytest.MonkeyPatch) -> FakeStreams:
+    account = SimpleNamespace(closes=True, why_open=[], quarantined={"avro": 2}, as_books=dict)
+    monkeypatch.setattr(module, "close_night", lambda *_: account)
+    return FakeStreams()
+
+
+def ran(streams: FakeStreams, **config: Any) -> dg.ExecuteInProcessResult:
+    job = build_definitions(resources={"streams": streams}).resolve_job_def("ztf_night")
+    run_config = {"ops": {"stream_ztf_night": {"config": config}}}
+    return job.execute_in_process(partition_key=NIGHT, run_config=run_config)
+
+
+def of_quarantine(events: list[Any]) -> list[dict[str, Any]]:
+    return [dict(event.metadata) for event in events if event.asset_key.path == ["ztf", "quarantine"]]
+
+
+def test_quarantine_is_observed_and_materialized_with_its_number_and_a_table_by_code(streams: FakeStreams) -> None:
+    done = ran(streams)
+    (metadata,) = of_quarantine([event.materialization for event in done.get_asset_materialization_events()])
+    assert metadata["quarantined"].value == 2
+    assert [record.data for record in metadata["by_code"].records] == [{"code": "avro", "messages": 2}]
+    observed = [event for event in done.all_events if event.event_type_value == "ASSET_OBSERVATION"]
+    assert metadata in of_quarantine([event.asset_observation_data.asset_observation for event in observed])
+    assert streams.asked == [None]
+
+
+def test_science_modules_that_are_switched_off_are_counted_beside_the_rows(streams: FakeStreams) -> None:
+    observed = [event for event in ran(streams).all_events if event.event_type_value == "ASSET_OBSERVATION"]
+    said = [event.asset_observation_data.asset_observation for event in observed]
+    off = {
+        each.asset_key.path[-1]: each.metadata["science_modules_off"].value
+        for each in said
+        if "lag" in each.metadata and "science_modules_off" in each.metadata
+    }
+    assert off == {"science_alerts": 1}
+
+
+def test_every_stage_and_quarantine_are_materialized(streams: FakeStreams) -> None:
+    found = {event.asset_key.path[-1] for event in ran(streams).get_asset_materialization_events()}
+    assert found == {"raw_alerts", "science_alerts", "distributed", "archived", "quarantine"}
+
+
+def test_a_run_redrives_what_its_config_says_and_tags_itself_with_what_was_refused(streams: FakeStreams) -> None:
+    done = ran(streams, redrive={"code": "avro"})
+    assert done.dagster_run.tags[REFUSED_TAG] == '{"avro": 2}'
+    ran(streams, redrive={})
+    assert streams.asked == [Selection(NIGHT, "avro"), Selection(NIGHT)]
+
+
+def test_half_a_coordinate_in_the_launchpad_is_refused_before_anything_is_streamed(streams: FakeStreams) -> None:
+    with pytest.raises(UserError, match="offset must be one of a partition"):
+        ran(streams, redrive={"offset": 3})
+    assert streams.asked == []

@@ -56,7 +56,8 @@ def night_assets(survey: Survey) -> dg.AssetsDefinition:
             if selection is not None:
                 _tell_refused(context, stream.refused)
             flow = _until_drained(context, stream)
-        account = close_night(stream.lake, load_settings(), night, context.run_id)
+            stream.finish()
+            account = close_night(stream.lake, load_settings(), night, context.run_id)
         yield account_closes(survey, account)
         if not account.closes:
             why = "; ".join(account.why_open)

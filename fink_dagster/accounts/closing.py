@@ -52,6 +52,8 @@ def close_night(lake: Lake, settings: Settings, night: Night, run: str) -> Accou
         if account is None:
             message = f"night {night} ({survey.name}): must have a topic or alerts; there is neither; replay it first"
             raise OperationError(message)
+        if not account.closes:
+            return account
         with alone(raw_lock(settings, survey)):
             # Another night's run may have stored alerts of this one while they were counted.
             if not any(may_hold(snapshot, night.key) for snapshot in since(lake.reader.table("raw_alerts"), counted)):
@@ -62,7 +64,7 @@ def close_night(lake: Lake, settings: Settings, night: Night, run: str) -> Accou
 def _write_down(lake: Lake, night: Night, run: str, held: Offsets, account: Account) -> None:
     before = state_of(lake.reader, night.key)
     same = before is not None and (before.state, before.offsets, before.account) == (CLOSED, held, account.as_books())
-    if account.closes and not same:
+    if not same:
         change(lake, night.key, CLOSED, run, held, account.as_books())
 
 

@@ -94,7 +94,7 @@ def enrich(source: Source, target: Target, plan: Plan, report: Callable[[int], N
     OperationError
         When not one alert could be read, or the output cannot be written.
     """
-    summary, switches = Summary(), Switches()
+    summary, switches = Summary(), Switches(for_good=True)
     with written(target, schemas(plan.survey, plan.modules)) as rows:
         for chunk in chunks(source, plan.alert, report):
             _take(chunk, plan, rows, summary, switches)

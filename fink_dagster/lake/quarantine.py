@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from pyiceberg.expressions import And
 
 from fink_dagster.errors import UserError
@@ -90,8 +92,12 @@ def by_code(rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:
 def _nights_in_raw(reader: LakeReader, places: set[Place]) -> dict[Place, str]:
     if not places:
         return {}
-    columns = (*_COORDINATE, "night")
-    found = reader.rows("raw_alerts", columns, of_topics(sorted({topic for topic, _, _ in places})))
-    # A topic has hundred thousands of alerts of which a handful is looked for: no dictionary is made of the others.
-    rows = zip(*(found[name].to_pylist() for name in columns), strict=True) if found else ()
-    return {place: night for *where, night in rows if (place := tuple(where)) in places}
+    nights: dict[Place, str] = {}
+    for topic in sorted({topic for topic, _, _ in places}):
+        found = reader.rows("raw_alerts", (*_COORDINATE, "night"), of_topics([topic]))
+        if found:
+            # A topic has hundred thousands of alerts of which a handful is looked for: no object is made of the others.
+            offsets = pa.array(sorted({offset for name, _, offset in places if name == topic}), pa.int64())
+            near = found.filter(pc.is_in(found["offset"], value_set=offsets)).to_pylist()
+            nights |= {coordinate_of(row): row["night"] for row in near if coordinate_of(row) in places}
+    return nights

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import keyword
 import re
-from math import inf
 from typing import TYPE_CHECKING, Any
-
-import cloudpickle
 
 from fink_dagster.science.module import PANDAS_TYPES, Limits, Output
 from fink_dagster.surveys.avro import fields_of, not_null
@@ -165,20 +162,17 @@ def _in_record(output: Output) -> str:
 
 
 def _in_function(function: object) -> str:
-    if not callable(function):
-        return f"must have a function; got {function!r:.60}; correct it"
-    try:
-        cloudpickle.dumps(function)
-    except Exception as error:  # noqa: BLE001 - whatever it holds may raise anything
-        return f"must have a function that can be sent to a worker; got {error!s:.120}; make in it what it holds"
-    return ""
+    return "" if callable(function) else f"must have a function; got {function!r:.60}; correct it"
 
 
 def _in_limits(limits: object) -> str:
-    numbers = [getattr(limits, name, None) for name in ("seconds", "memory_mib")]
-    if isinstance(limits, Limits) and all(isinstance(number, int | float) and 0 < number < inf for number in numbers):
+    if isinstance(limits, Limits) and _is_within(limits.seconds, 86_400) and _is_within(limits.memory_mib, 2**30):
         return ""
-    return f"must have limits as Limits(seconds, memory_mib) above 0; got {limits!r:.60}; correct it"
+    return f"must have limits as Limits(seconds, memory_mib), a day and 1 PiB at most; got {limits!r:.60}; correct it"
+
+
+def _is_within(number: object, most: float) -> bool:
+    return isinstance(number, int | float) and not isinstance(number, bool) and 0 < number <= most
 
 
 def _is_column(name: object) -> bool:

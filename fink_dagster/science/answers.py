@@ -75,8 +75,9 @@ def checked(result: object, module: Module, number: int) -> Answer:
         cells = _cells(result, out, module)
         if len(cells) != number:
             raise Unavailable(WRONG_SHAPE, f"{out.name!r} must have {number} values; got {len(cells)}")
-        wrong |= _is_nan(cells)
         columns[out.name] = _typed(cells, out)
+        # A number may be finite as it is given and too large for its column.
+        wrong |= _is_nan(cells) | _is_nan(pd.Series(columns[out.name]))
     return Answer(columns, wrong)
 
 

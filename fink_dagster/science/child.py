@@ -13,6 +13,7 @@ import resource
 import signal
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -32,9 +33,20 @@ _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux' prctl
 
 def main() -> None:
     """Fork a process for whoever sends a descriptor, and tell how one ended when asked by its pid."""
-    _die_with_parent()
+    # Alerts in the memory of a process that crashed are no reason to fill a disk.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     door = Connection(int(sys.argv[1]))
     forked: dict[int, ForkProcess] = {}
+    try:
+        _serve_door(door, forked)
+    finally:
+        # Who asked is gone, perhaps without having ended anything; what modules have started goes with them.
+        for pid in forked:
+            with suppress(OSError):
+                os.killpg(pid, signal.SIGKILL)
+
+
+def _serve_door(door: Connection, forked: dict[int, ForkProcess]) -> None:
     while True:
         try:
             pid = int(door.recv_bytes())
@@ -59,23 +71,28 @@ def _serve(connection: Connection, door: Connection) -> None:
     door.close()
     os.setsid()
     _die_with_parent()
+    own = os.getpid()
     while True:
         try:
             message = connection.recv_bytes()
         except EOFError:
             return
-        connection.send_bytes(_answer(message))
+        answer = _answer(message)
+        if os.getpid() != own:
+            # A module has forked and come back twice; one of the two answers is enough.
+            os._exit(0)
+        connection.send_bytes(answer)
 
 
 def _answer(message: bytes) -> bytes:
+    number, module, columns, alerts = asked(message)
     try:
-        module, columns, number = asked(message)
         _allow(module.limits.memory_mib)
         start = time.process_time()
-        answer = answer_of(module, columns, number)
-        return answer_message(replace(answer, seconds=time.process_time() - start), module)
+        answer = answer_of(module, columns, alerts)
+        return answer_message(number, replace(answer, seconds=time.process_time() - start), module)
     except BaseException as error:  # noqa: BLE001 - anybody's code: it may end the process, or panic in Rust
-        return failure_message(failure_of(error))
+        return failure_message(number, failure_of(error))
 
 
 def _allow(memory_mib: int) -> None:

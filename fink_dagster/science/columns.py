@@ -14,8 +14,8 @@ import pandas as pd
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-# The survey documents the first two, and histories hold both; upstream takes the third too (ztf/transient_features).
-_POSITIVE = ("t", "1", "true")
+POSITIVE = ("t", "1")
+"""How the survey says that a source is brighter than the reference; histories hold both."""
 
 
 def numbers(column: pd.Series) -> np.ndarray:
@@ -31,9 +31,9 @@ def arrays(column: pd.Series) -> list[np.ndarray]:
     return [np.asarray([] if cell is None else cell, dtype=np.float64) for cell in column]
 
 
-def is_positive(isdiffpos: pd.Series | np.ndarray) -> np.ndarray:
+def is_positive(isdiffpos: pd.Series | np.ndarray, signs: tuple[str, ...] = POSITIVE) -> np.ndarray:
     """Tell where a source is said to be brighter than the reference; a null says nothing, which is no yes."""
-    return pd.Series(isdiffpos, dtype=object).isin(_POSITIVE).to_numpy(dtype=bool)
+    return pd.Series(isdiffpos, dtype=object).isin(signs).to_numpy(dtype=bool)
 
 
 def history_lengths(fields: Collection[pd.Series]) -> np.ndarray:

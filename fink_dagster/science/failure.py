@@ -5,11 +5,13 @@ What becomes of the other modules and of the next batch is ``run``'s and ``switc
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from fink_dagster.science.module import NO_CATALOGUE, Unavailable
 
 TEXT_CHARACTERS = 300
+_CODE = re.compile(r"[a-z][a-z0-9_]{0,59}")
 RAISED, WRONG_SHAPE, WRONG_TYPE, NOT_A_NUMBER = "raised", "wrong_shape", "wrong_type", "nan"
 TIMEOUT, CRASHED, OUT_OF_MEMORY = "timeout", "crashed", "out_of_memory"
 NO_INPUT, SWITCHED_OFF = "no_input", "switched_off"
@@ -36,7 +38,12 @@ def is_broken(code: str) -> bool:
 
 def failure_of(error: BaseException) -> Failure:
     """Return what is said of a module that raised an error."""
-    if isinstance(error, Unavailable):
+    if isinstance(error, Unavailable) and _is_code(error.code):
         return Failure(error.code, str(error)[:TEXT_CHARACTERS])
     code = OUT_OF_MEMORY if isinstance(error, MemoryError) else RAISED
     return Failure(code, f"{type(error).__name__}: {error}"[:TEXT_CHARACTERS])
+
+
+def _is_code(code: object) -> bool:
+    """Tell whether a code can stand in a table; a null beside none would be one without a reason."""
+    return isinstance(code, str) and bool(_CODE.fullmatch(code))

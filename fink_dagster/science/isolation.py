@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _ONE_CORE = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 """Each worker of Spark has a core; threads of numerical libraries beside it would take another's."""
 
+_PATIENCE_SECONDS = 5.0
 _STDERR = 2
 """Where modules print to: a command's own output is for programs."""
 
@@ -67,16 +68,22 @@ class Processes:
         Unavailable
             When it gave nothing, with the code of its failure.
         """
-        message = question(module, columns, number)
         place = module.name if module.alone else ""
-        process = self._processes.pop(place, None) or self._started()
+        process = self._processes.pop(place, None)
+        if process and process.is_spent():
+            process.end()
+            process = None
+        process = process or self._started()
         try:
-            answer = read_answer(process.ask(message, module.limits.seconds), module, number)
+            answer = process.ask(module, columns, number)
         except Unavailable as failure:
             if failure.code in (CRASHED, OUT_OF_MEMORY, TIMEOUT):
                 process.end()
             else:
                 self._processes[place] = process
+            raise
+        except BaseException:
+            process.end()
             raise
         self._processes[place] = process
         return answer
@@ -112,9 +119,19 @@ class _Process:
 
     def __init__(self, pid: int, connection: Connection, server: _ForkServer) -> None:
         self._pid, self._connection, self._server = pid, connection, server
+        self._questions = 0
 
-    def ask(self, message: bytes, seconds: float) -> bytes:
-        """Return the answer to a message, or raise Unavailable with why there is none."""
+    def is_spent(self) -> bool:
+        """Tell whether it has ended, or said something nobody asked."""
+        return self._connection.poll()
+
+    def ask(self, module: Module, columns: Sequence[pd.Series], number: int) -> Answer:
+        """Return what a module gives for some alerts, or raise Unavailable with why it gives nothing."""
+        self._questions += 1
+        message = question(self._questions, module, columns, number)
+        return read_answer(self._questions, self._answered(message, module.limits.seconds), module, number)
+
+    def _answered(self, message: bytes, seconds: float) -> bytes:
         late = threading.Event()
         clock = threading.Timer(seconds, self._give_up, [late])
         clock.daemon = True
@@ -133,7 +150,7 @@ class _Process:
         return answer
 
     def end(self) -> None:
-        """End the process and whatever it started."""
+        """End the process and whatever it started in its session."""
         self._kill()
         self._connection.close()
 
@@ -184,7 +201,10 @@ class _ForkServer:
         return "its process ended with " + (f"exit code {code}" if code >= 0 else signal.Signals(-code).name)
 
     def close(self) -> None:
-        """End it, and with it what it forked."""
+        """End it, and with it what it forked and what that started; it does so itself when nobody asks any more."""
         self._door.close()
-        self._process.kill()
-        self._process.wait()
+        try:
+            self._process.wait(_PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import pickle
 import sys
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -15,6 +16,8 @@ from importlib.abc import ExecutionLoader
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import cloudpickle
 
 from fink_dagster.errors import UserError
 from fink_dagster.science.module import Module
@@ -97,6 +100,25 @@ class InFile:
         return next(module for module in declared if module.name == self.module).function(*columns)
 
 
+@dataclass(frozen=True)
+class InPackage:
+    """The function of a module that stands in an installed package; it travels pickled.
+
+    Only the process in which it is called imports the package, whatever that does.
+
+    Parameters
+    ----------
+    pickled : bytes
+        The function.
+    """
+
+    pickled: bytes
+
+    def __call__(self, *columns: Any) -> Result:
+        """Call the function; where the package was not imported yet in this process, it is."""
+        return _unpickled(self.pickled)(*columns)
+
+
 def modules_in(file: Path) -> list[Module]:
     """Return the science modules a file declares, as ``MODULE`` or ``MODULES``.
 
@@ -141,7 +163,8 @@ def _entries(name: str, source: str, load: Callable[[], list[Module]]) -> Iterat
 
 def _offered(point: EntryPoint) -> list[Module]:
     value = point.load()
-    return _listed(value() if callable(value) and not isinstance(value, Module) else value, "be")
+    offered = _listed(value() if callable(value) and not isinstance(value, Module) else value, "be")
+    return [replace(module, function=_pickled(module.function)) for module in offered]
 
 
 def _declared(executed: ModuleType) -> list[Module]:
@@ -162,6 +185,20 @@ def _listed(value: object, must: str) -> list[Module]:
 
 def _carried(module: Module, file: Path, text: bytes) -> Callable[..., Result]:
     return InFile(str(file), text, module.name) if callable(module.function) else module.function
+
+
+def _pickled(function: Any) -> Callable[..., Result]:
+    try:
+        return InPackage(cloudpickle.dumps(function)) if callable(function) else function
+    except Exception as error:  # noqa: BLE001 - whatever it holds may raise anything
+        message = f"must have a function that can be sent to a worker; got {error!s:.120}; make in it what it holds"
+        raise UserError(message) from None
+
+
+@cache
+def _unpickled(pickled: bytes) -> Callable[..., Result]:
+    function: Callable[..., Result] = pickle.loads(pickled)  # noqa: S301 - written by _pickled
+    return function
 
 
 @cache

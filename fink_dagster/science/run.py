@@ -24,6 +24,7 @@ from fink_dagster.science.failure import (
     OUT_OF_MEMORY,
     RAISED,
     SWITCHED_OFF,
+    TIMEOUT,
     WRONG_TYPE,
     Failure,
     failure_of,
@@ -189,32 +190,65 @@ class _Run:
     def _ask(self, module: Module, rows: np.ndarray, columns: dict[str, pd.Series], codes: np.ndarray) -> None:
         """Put some alerts to a module; where it fails it gets each half, so that no alert costs another its values."""
         given = [self._column(path) for path in (*module.inputs, *module.optional)]
-        waiting, failed = _split(rows, math.ceil(len(rows) / MOST_ALERTS)), 0
+        waiting, patience = _split(rows, math.ceil(len(rows) / MOST_ALERTS)), _Patience(module.limits.seconds)
         while waiting:
             some = waiting.pop()
+            began = time.monotonic()
             try:
                 answer = self._call(module, [column.iloc[some] for column in given], len(some))
             except Unavailable as error:
                 failure = self.failures[module.name] = failure_of(error)
-                failed += _WEIGHT.get(failure.code, 1)
-                if len(some) > 1 and failure.code in _OF_ONE_ALERT and failed < MOST_FAILURES:
+                patience.lose(failure, time.monotonic() - began)
+                if len(some) > 1 and failure.code in _OF_ONE_ALERT and patience.is_left:
                     waiting += _split(some, 2)
                 else:
                     codes[some] = failure.code
+                if patience.is_over:
+                    codes[np.concatenate([some, *waiting])] = failure.code
+                    return
                 continue
             self.seconds[module.name] += answer.seconds
-            if answer.wrong.any():
-                self.failures[module.name] = Failure(NOT_A_NUMBER, f"gave NaN for {int(answer.wrong.sum())} alerts")
-                codes[some[answer.wrong]] = NOT_A_NUMBER
-            for name, values in answer.columns.items():
-                columns[name].iloc[some] = values
-                columns[name].iloc[some[answer.wrong]] = None
+            self._take(module, some, answer, columns, codes)
+
+    def _take(
+        self, module: Module, rows: np.ndarray, answer: Answer, columns: dict[str, pd.Series], codes: np.ndarray
+    ) -> None:
+        if answer.wrong.any():
+            self.failures[module.name] = Failure(NOT_A_NUMBER, f"gave NaN for {int(answer.wrong.sum())} alerts")
+            codes[rows[answer.wrong]] = NOT_A_NUMBER
+        for name, values in answer.columns.items():
+            columns[name].iloc[rows] = values
+            columns[name].iloc[rows[answer.wrong]] = None
 
     def _column(self, path: str) -> pd.Series:
         if path not in self.added and path not in self._frame.columns:
             return pd.Series([None] * len(self._frame), dtype=object)
         column = self.added[path] if path in self.added else self._frame[path]
         return column.reset_index(drop=True)
+
+
+class _Patience:
+    """How often and how long a module may fail on a batch before it is not asked for each half any more, or at all.
+
+    Parameters
+    ----------
+    seconds : float
+        Time failed calls may take together, which is that of one call [s].
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.is_over = False
+        self._seconds = seconds
+        self._failures = MOST_FAILURES
+
+    @property
+    def is_left(self) -> bool:
+        return self._failures > 0 and not self.is_over
+
+    def lose(self, failure: Failure, seconds: float) -> None:
+        self._failures -= _WEIGHT.get(failure.code, 1)
+        self._seconds -= seconds
+        self.is_over = self._seconds <= 0 or failure.code == TIMEOUT
 
 
 def _copied(column: pd.Series) -> pd.Series:

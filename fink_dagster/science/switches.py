@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING
 
 from fink_dagster.science.failure import TIMEOUT, is_broken
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 BATCHES_ALLOWED = 3
 """In a row in which a module gave nothing, or had to be stopped."""
+LEAST_ALERTS = 50
+"""On which it failed in these batches, where it did not have to be stopped: three unlucky alerts are no reason."""
 FIRST_PAUSE_SECONDS = 60.0
 LONGEST_PAUSE_SECONDS = 1800.0
 
@@ -70,9 +73,10 @@ def tallies_of(ran: Ran) -> dict[str, Tally]:
 
 @dataclass
 class _Record:
-    """Of a module that failed lately: batches in a row, how long it is not asked [s], till when (monotonic [s])."""
+    """Of a module that failed lately: batches in a row and what came of them, how long it is off [s], till when."""
 
     failed: int = 0
+    tally: Tally = Tally()
     pause: float = 0.0
     until: float = 0.0
     sentence: str = ""
@@ -85,10 +89,14 @@ class Switches:
     ----------
     clock : callable
         The time (monotonic [s]).
+    for_good : bool
+        Whether only modules that had to be stopped are switched off, and never asked again: what becomes of a file must
+        not depend on how quick the machine is.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, for_good: bool = False) -> None:
         self._clock = clock
+        self._for_good = for_good
         self._records: dict[str, _Record] = {}
 
     def off(self) -> dict[str, str]:
@@ -99,19 +107,23 @@ class Switches:
     def learn(self, tallies: Mapping[str, Tally]) -> None:
         """Take note of a batch; a module that was not asked stays as it is."""
         for name, tally in tallies.items():
-            if tally.failed:
-                self._failed(name, tally.text)
+            if tally.late or (tally.failed and not self._for_good):
+                self._failed(name, tally)
             elif tally.asked:
                 self._records.pop(name, None)
 
-    def _failed(self, name: str, text: str) -> None:
+    def _failed(self, name: str, tally: Tally) -> None:
         record = self._records.setdefault(name, _Record())
-        record.failed += 1
-        if record.failed >= BATCHES_ALLOWED:
-            record.pause = min(2 * record.pause or FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
-            record.until = self._clock() + record.pause
-            again = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=record.pause)
-            record.sentence = (
-                f"switched off, as it failed in {record.failed} batches in a row; asked again at {again:%H:%M:%S} UTC; "
-                f"{text}"
-            )
+        record.failed, record.tally = record.failed + 1, record.tally + tally
+        if record.failed < BATCHES_ALLOWED or not (record.tally.late or record.tally.broken >= LEAST_ALERTS):
+            return
+        record.pause = inf if self._for_good else min(2 * record.pause or FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
+        record.until = self._clock() + record.pause
+        why = f"switched off, as it failed in {record.failed} batches in a row"
+        record.sentence = f"{why}; {_again(record.pause)}; {record.tally.text}"
+
+
+def _again(pause: float) -> str:
+    if pause == inf:
+        return "not asked again for this file"
+    return f"asked again at {dt.datetime.now(dt.UTC) + dt.timedelta(seconds=pause):%H:%M:%S} UTC"

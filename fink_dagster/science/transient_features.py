@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from fink_dagster.science.columns import history_lengths, is_positive, joined_histories, numbers
+from fink_dagster.science.columns import POSITIVE, history_lengths, is_positive, joined_histories, numbers
 from fink_dagster.science.module import Module, Output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_SIGNS = (*POSITIVE, "true")  # upstream's, of this module alone
 OLD_DAYS = 90.0  # longer than most supernovae stay bright
 SAME_NIGHT_DAYS = 0.75
 FAINT_MAG, FAINT_SAME_NIGHT_MAG = 19.8, 19.0
@@ -256,13 +257,15 @@ def _columns(*columns: pd.Series) -> pd.DataFrame:
     given = dict(zip((*MODULE.inputs, *MODULE.optional), columns, strict=True))
     now = {name: given[f"candidate.{name}"] for name in _CANDIDATE}
     points = {name: given[f"prv_candidates.{name}"] for name in _HISTORY}
-    candidates = Candidates(**{name: is_positive(x) if name == "isdiffpos" else numbers(x) for name, x in now.items()})
+    candidates = Candidates(
+        **{name: is_positive(x, _SIGNS) if name == "isdiffpos" else numbers(x) for name, x in now.items()}
+    )
     return pd.DataFrame(transient_features(candidates, _history(points), numbers(given["roid"])))
 
 
 def _history(columns: dict[str, pd.Series]) -> History:
     lengths = history_lengths(columns.values())
-    positive = is_positive(joined_histories(columns.pop("isdiffpos"), lengths, object))
+    positive = is_positive(joined_histories(columns.pop("isdiffpos"), lengths, object), _SIGNS)
     flat = {name: joined_histories(column, lengths) for name, column in columns.items()}
     return History(np.repeat(np.arange(len(lengths)), lengths), isdiffpos=positive, **flat)
 

@@ -30,50 +30,66 @@ _MODULES = 256
 _NO_NUMBERS = np.empty(0, dtype=np.float64)
 
 
-def question(module: Module, columns: Sequence[pd.Series], number: int) -> bytes:
-    """Return the message that asks a module for its answer on some alerts."""
-    return pickle.dumps(
-        (cloudpickle.dumps(module), [_flat(column) for column in columns], number), pickle.HIGHEST_PROTOCOL
-    )
+def question(number: int, module: Module, columns: Sequence[pd.Series], alerts: int) -> bytes:
+    """Return the message that asks a module for its answer on some alerts.
+
+    Parameters
+    ----------
+    number : int
+        Of the question; its answer bears the same.
+    module : Module
+        Which.
+    columns : sequence of Series
+        One per input, optional ones after the others.
+    alerts : int
+        How many there are.
+    """
+    flat = [_flat(column) for column in columns]
+    return pickle.dumps((number, cloudpickle.dumps(module), flat, alerts), pickle.HIGHEST_PROTOCOL)
 
 
-def asked(message: bytes) -> tuple[Module, list[pd.Series], int]:
+def asked(message: bytes) -> tuple[int, Module, list[pd.Series], int]:
     """Read such a message; the module is the same object whenever the same one is asked."""
-    module, columns, number = pickle.loads(message)  # noqa: S301 - written by question
-    return _unpickled(module), [_series(column) for column in columns], number
+    number, module, columns, alerts = pickle.loads(message)  # noqa: S301 - written by question
+    return number, _unpickled(module), [_series(column) for column in columns], alerts
 
 
-def answer_message(answer: Answer, module: Module) -> bytes:
+def answer_message(number: int, answer: Answer, module: Module) -> bytes:
     """Return the message that tells what a module gave."""
     columns = [array_of(answer.columns[out.name], output_type(out)) for out in module.outputs]
-    return _message([*columns, pa.array(answer.wrong)], seconds=str(answer.seconds))
+    return _message([*columns, pa.array(answer.wrong)], number=str(number), seconds=str(answer.seconds))
 
 
-def failure_message(failure: Failure) -> bytes:
+def failure_message(number: int, failure: Failure) -> bytes:
     """Return the message that tells why a module gave nothing."""
-    return _message([], code=failure.code, text=failure.text)
+    return _message([], number=str(number), code=failure.code, text=failure.text)
 
 
-def read_answer(message: bytes, module: Module, number: int) -> Answer:
+def read_answer(number: int, message: bytes, module: Module, alerts: int) -> Answer:
     """Read either message.
 
     Raises
     ------
     Unavailable
-        When the module gave nothing, or what came is no answer.
+        When the module gave nothing, or what came is no answer to that question.
     """
     try:
         with pa.ipc.open_stream(message) as stream:
-            table, said = stream.read_all(), stream.schema.metadata or {}
-    except (pa.ArrowException, OSError):
+            table = stream.read_all()
+        table.validate(full=True)
+        said = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+        if int(said["number"]) != number:
+            raise Unavailable(CRASHED, "its process answered another question")
+        if "code" in said:
+            raise Unavailable(said["code"], said["text"])
+        seconds = float(said["seconds"])
+    except (pa.ArrowException, OSError, KeyError, ValueError):
         raise Unavailable(CRASHED, "its process said what is no answer") from None
-    if b"code" in said:
-        raise Unavailable(said[b"code"].decode(), said[b"text"].decode())
-    if (table.schema.types, len(table)) != ([*(output_type(out) for out in module.outputs), pa.bool_()], number):
+    if (table.schema.types, len(table)) != ([*(output_type(out) for out in module.outputs), pa.bool_()], alerts):
         raise Unavailable(CRASHED, "its process gave other columns than the module declares")
     *columns, wrong = table.columns
     typed = {out.name: _nullable(column, out) for out, column in zip(module.outputs, columns, strict=True)}
-    return Answer(typed, wrong.to_numpy(), float(said[b"seconds"]))
+    return Answer(typed, wrong.to_numpy(), seconds)
 
 
 def _message(columns: Sequence[pa.Array], **said: str) -> bytes:

@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 from pyspark.accumulators import AccumulatorParam
 
+from fink_dagster.science.failure import TIMEOUT
 from fink_dagster.science.frame import array_of, has_field, output_type, series_of
 from fink_dagster.science.isolation import processes
 from fink_dagster.science.run import STATUS, VERSIONS, run_modules
@@ -107,12 +108,16 @@ def inputs_of(modules: Sequence[Module], schema: StructType) -> list[str]:
 def _runner(
     modules: Sequence[Module], inputs: list[str], tallies: Accumulator[Tallies], off: Mapping[str, str]
 ) -> Callable[..., pa.Array]:
+    late: dict[str, str] = {}
+
     def run(*columns: pa.Array) -> pa.Array:
         # Spark's own passage to pandas would round an identifier of 18 digits wherever one beside it is null.
         named = zip(inputs or ["night"], columns, strict=True)
         frame = pd.DataFrame({path: series_of(column) for path, column in named})
-        ran = run_modules(frame, modules, processes(), off)
+        ran = run_modules(frame, modules, processes(), {**off, **late})
         tallies.add(tallies_of(ran))
+        # A task has many batches; one module's patience for each would add up to an hour.
+        late.update({name: failure.text for name, failure in ran.failures.items() if failure.code == TIMEOUT})
         kinds = {out.name: output_type(out) for module in modules for out in module.outputs}
         added = {name: array_of(ran.columns[name], kind) for name, kind in kinds.items()}
         added[STATUS] = pa.array([list(codes.items()) for codes in ran.status], pa.map_(pa.string(), pa.string()))

@@ -53,10 +53,20 @@ class Raw2Science:
         self._modules, unfit = modules_of(context, self._held)
         self._refused = {entry.where: entry.why for entry in refused_for(by_place(context.survey.alert_schema))}
         self._refused |= {f"science module {name}": why for name, why in unfit.items()}
-        self.troubles: dict[str, str] = dict(self._refused)
-        self.measures = {MODULES_OFF: 0}
         self._tallies = tallies_in(context.spark)
         self._switches = Switches()
+        self._failed: dict[str, str] = {}
+
+    @property
+    def troubles(self) -> dict[str, str]:
+        """Modules that do not run, those that failed in the newest batch, and those that are off now."""
+        said = self._failed | self._switches.off()
+        return self._refused | {f"science module {name}": why for name, why in said.items()}
+
+    @property
+    def measures(self) -> dict[str, int]:
+        """How many modules are off now."""
+        return {MODULES_OFF: len(self._switches.off())}
 
     def source(self) -> DataFrame:
         """Return the night's raw alerts, whatever topic they came from."""
@@ -88,10 +98,7 @@ class Raw2Science:
         """Take note of what the workers said of the modules in a batch."""
         tallies, self._tallies.value = self._tallies.value, {}
         self._switches.learn(tallies)
-        off = self._switches.off()
-        said = {name: tally.text for name, tally in tallies.items() if tally.text} | off
-        self.measures = {MODULES_OFF: len(off)}
-        self.troubles = self._refused | {f"science module {name}": why for name, why in said.items()}
+        self._failed = {name: tally.text for name, tally in tallies.items() if tally.text}
 
     def close(self) -> None:
         """Nothing is held."""

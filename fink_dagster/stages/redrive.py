@@ -7,6 +7,7 @@ still are no alert are counted: quarantine has them already.
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from fink_dagster.lake.lake import Append
@@ -16,7 +17,7 @@ from fink_dagster.stages.stream2raw import NAME, SchemaWidened, Stream2Raw, amon
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-    from fink_dagster.lake.quarantine import Selection
+    from fink_dagster.lake.quarantine import Place, Selection
     from fink_dagster.stages.stage import NightContext
 
 
@@ -36,20 +37,27 @@ def redrive(context: NightContext, selection: Selection) -> dict[str, int]:
         Code -> how many messages still are no alert, by what is wrong with them now.
     """
     found = followed(context.lake.reader, selection)
-    waiting = [coordinate_of(row) for row in found if row["redriven_to"] is None]
-    refused: dict[str, int] = {}
+    waiting = sorted(coordinate_of(row) for row in found if row["redriven_to"] is None)
+    most, refused = context.settings.max_offsets_per_trigger, Counter[str]()
+    for begin in range(0, len(waiting), most):
+        refused += _taken(context, waiting[begin : begin + most])
+    return dict(sorted(refused.items()))
+
+
+def _taken(context: NightContext, places: list[Place]) -> Counter[str]:
+    """Take the messages at some coordinates, and count those that still are no alert."""
+    refused = Counter[str]()
 
     def count(wrong: DataFrame, _: Append) -> None:
         refused.update({row["code"]: row["count"] for row in wrong.groupBy("code").count().collect()})
 
-    if waiting:
-        # That raw_alerts did not hold them is what makes this append happen once; the name tells it from a stream's.
-        append = Append(NAME, f"redrive-{uuid.uuid4().hex}", 0)
-        try:
-            Stream2Raw(context).take(messages_of(among(_in_quarantine(context), waiting)), append, count)
-        except SchemaWidened:
-            # The tables have the new fields now, and no query is running that would have to see them.
-            return redrive(context, selection)
+    # That raw_alerts did not hold them is what makes this append happen once; the name tells it from a stream's.
+    append = Append(NAME, f"redrive-{uuid.uuid4().hex}", 0)
+    try:
+        Stream2Raw(context).take(messages_of(among(_in_quarantine(context), places)), append, count)
+    except SchemaWidened:
+        # The tables have the new fields now; nothing was written, and no query of this night is running.
+        return _taken(context, places)
     return refused
 
 

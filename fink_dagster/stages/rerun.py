@@ -7,13 +7,14 @@ between the two, the same command does again. Users are not sent anything. Which
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from typing import TYPE_CHECKING
 
 from fink_dagster.lake.tables import COORDINATE
 from fink_dagster.science.module import NO_CATALOGUE
 from fink_dagster.science.run import STATUS, VERSIONS
+from fink_dagster.science.switches import Tally
 from fink_dagster.stages.archive import Archive
 from fink_dagster.stages.modules import ADDED, given, tallies_in
 
@@ -45,6 +46,8 @@ class Rerun:
         How many of those asked failed, by code.
     text : str
         What was wrong, in one sentence; empty when nothing was.
+    places : DataFrame, optional
+        Coordinates of the alerts that changed.
     """
 
     asked: int
@@ -52,9 +55,12 @@ class Rerun:
     waiting: int
     failed: Counter[str]
     text: str
+    places: DataFrame | None = field(default=None, compare=False, repr=False)
 
 
-def rerun(context: NightContext, module: Module, makers: Mapping[str, str], *, failed_only: bool) -> Rerun:
+def rerun(
+    context: NightContext, module: Module, makers: Mapping[str, str], *, failed_only: bool, others: Sequence[Rerun] = ()
+) -> Rerun:
     """Run a module on a closed night's science alerts.
 
     Parameters
@@ -66,7 +72,9 @@ def rerun(context: NightContext, module: Module, makers: Mapping[str, str], *, f
     makers : mapping
         Column -> module that gives it.
     failed_only : bool
-        Only where it failed before, or did not run.
+        Only where it failed before, or did not run, or where others have changed.
+    others : sequence of Rerun
+        Of modules whose columns it reads: where these have changed it is asked too.
 
     Raises
     ------
@@ -76,7 +84,7 @@ def rerun(context: NightContext, module: Module, makers: Mapping[str, str], *, f
     from pyspark.sql import functions as F
 
     rows = context.lake.read(TABLE).where(F.col("night") == context.night.key)
-    wanted = rows.where(_lacks(module.name)) if failed_only else rows
+    wanted = _wanted(rows, module.name, others) if failed_only else rows
     is_ready = _ready(module, makers)
     ready, waiting = wanted.where(is_ready), wanted.where(~is_ready).count()
     tallies = tallies_in(context.spark)
@@ -89,29 +97,33 @@ def rerun(context: NightContext, module: Module, makers: Mapping[str, str], *, f
     if number:
         _write(context, rows, changed, [*old, STATUS, VERSIONS])
     codes = answers.groupBy(F.col(ADDED)[STATUS][module.name].alias("code")).count().collect()
+    tally = tallies.value.get(module.name, Tally())
     failed = Counter({row.code: row["count"] for row in codes if row.code})
-    asked = sum(row["count"] for row in codes)
-    text = tallies.value[module.name].text if asked else ""
-    return Rerun(asked, number, waiting, failed, text)
+    return Rerun(tally.asked, number, waiting, failed, tally.text, changed.select(*_KEY))
 
 
-def _lacks(name: str) -> Column:
-    """Return whether a module failed on an alert or never ran on it."""
+def _wanted(rows: DataFrame, name: str, others: Sequence[Rerun]) -> DataFrame:
+    """Return the alerts on which a module failed or never ran, and those on which others have changed."""
     from pyspark.sql import functions as F
 
-    return F.col(STATUS)[name].isNotNull() | F.col(VERSIONS)[name].isNull()
+    lacks = F.col(STATUS)[name].isNotNull() | F.col(VERSIONS)[name].isNull()
+    places = [other.places for other in others if other.places is not None]
+    if not places:
+        return rows.where(lacks)
+    news = reduce(lambda one, other: one.union(other), places).distinct().withColumn(ADDED, F.lit(True))
+    return rows.join(F.broadcast(news), _KEY, "left").where(lacks | F.col(ADDED)).drop(ADDED)
 
 
 def _ready(module: Module, makers: Mapping[str, str]) -> Column:
-    """Return whether the modules a module looks at have given theirs; an optional one's catalogue may be absent."""
+    """Return whether the modules a module looks at have given their columns; an optional one may be absent."""
     from pyspark.sql import functions as F
 
     conditions = [F.lit(True)]
     for path in module.reads:
         if path in makers:
             code, ran = F.col(STATUS)[makers[path]], F.col(VERSIONS)[makers[path]].isNotNull()
-            allowed = code.isNull() | ((code == NO_CATALOGUE) if path in module.optional else F.lit(False))
-            conditions.append(ran & allowed)
+            absent = (code == NO_CATALOGUE) | ~ran
+            conditions.append((code.isNull() & ran) | (F.coalesce(absent, F.lit(False)) & (path in module.optional)))
     return reduce(lambda one, other: one & other, conditions)
 
 

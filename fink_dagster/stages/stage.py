@@ -51,10 +51,16 @@ class Stage(Protocol):
     """A stage of one night."""
 
     name: str
-    troubles: dict[str, str]
-    """What is wrong without stopping the stage, such as a filter that fails, and why."""
-    measures: dict[str, int]
-    """Numbers an operator watches beside those of the rows."""
+
+    @property
+    def troubles(self) -> dict[str, str]:
+        """What is wrong without stopping the stage, such as a filter that fails, and why."""
+        ...
+
+    @property
+    def measures(self) -> dict[str, int]:
+        """Numbers an operator watches beside those of the rows."""
+        ...
 
     def source(self) -> DataFrame:
         """Return what the stage reads, as a stream."""

@@ -9,6 +9,7 @@ from.
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING
 
 from pyspark import StorageLevel
@@ -106,13 +107,17 @@ class Stream2Raw:
         SchemaWidened
             When the batch brought new fields; it must come again.
         """
-        append = Append(NAME, batch.checkpoint, batch.number)
+        lake, append = self.context.lake, Append(NAME, batch.checkpoint, batch.number)
+        begun = any(lake.appended(table, append) for table in (TABLE, QUARANTINE))
         # A topic has more partitions than this machine has cores, and each task would write a file of its own.
         messages = messages_of(rows.coalesce(rows.sparkSession.sparkContext.defaultParallelism))
-        if batch.starts_over:
-            listed = ", ".join(f"'{topic}'" for topic in self.topics())
-            read_before = (TABLE, QUARANTINE)
-            messages = self.context.lake.not_in(messages, read_before, _COORDINATE, f"topic IN ({listed})")
+        if batch.starts_over or begun:
+            listed = ", ".join(f"'{topic}'" for topic in self.context.survey.topics(self.context.night))
+            messages = lake.not_in(messages, (TABLE, QUARANTINE), _COORDINATE, f"topic IN ({listed})")
+        if begun:
+            # What was an alert when the batch was cut off may be none today, or the other way round: the rest of it is
+            # what neither table has, and another append.
+            append = Append(NAME, f"{batch.checkpoint}-rest-{uuid.uuid4().hex}", 0)
         self.take(messages, append, self._quarantine)
 
     def take(self, messages: DataFrame, append: Append, set_aside: SetAside) -> None:

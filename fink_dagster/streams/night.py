@@ -134,8 +134,12 @@ class NightStreams:
             **{what: why for query in self.queries.values() for what, why in query.stage.troubles.items()},
         }
 
+    def finish(self) -> None:
+        """Stop the queries of a night that is drained; the lease is kept, so that nobody begins before it is closed."""
+        self._stop_queries()
+
     def stop(self) -> None:
-        """Stop the queries and give the lease back."""
+        """Stop the queries that still run, and give the lease back."""
         try:
             self._stop_queries()
         finally:

@@ -54,10 +54,7 @@ def nights_between(settings: Settings, survey: Survey, text: str) -> list[Night]
         message = f"nights {text}: one must have science alerts of {survey.name}; see `fink-dagster account --all`"
         raise OperationError(message)
     for key in keys:
-        state = state_of(reader, key)
-        if state is None or state.state != CLOSED:
-            message = f"night {key} ({survey.name}): must be closed; it is not; run `fink-dagster night {key}` first"
-            raise OperationError(message)
+        _must_be_closed(reader, survey, key)
     return [Night(key) for key in keys]
 
 
@@ -85,14 +82,14 @@ def rerun_nights(
     names : sequence of str
         Of modules there are; they run in an order that respects their needs.
     failed_only : bool
-        Only where a module failed before, or did not run.
+        Only where a module failed before or did not run, or where one of them it reads from has changed.
 
     Raises
     ------
     UserError
         When one of them cannot run on the survey's alerts.
     OperationError
-        When somebody else writes a night.
+        When somebody else writes a night, or it has been opened.
     TransientError
         When HBase is away.
     """
@@ -106,10 +103,21 @@ def rerun_nights(
         lease = NightLease(settings.checkpoints(survey.name, night.key), RUN)
         lease.acquire(jvm, PATIENCE_SECONDS)
         try:
+            _must_be_closed(lake.reader, survey, night.key)
+            done: dict[str, Rerun] = {}
             for module in _named(names, able, unfit, survey):
-                yield night, module.name, rerun(context, module, makers, failed_only=failed_only)
+                others = [done[maker] for path in module.reads if (maker := makers.get(path)) in done]
+                done[module.name] = rerun(context, module, makers, failed_only=failed_only, others=others)
+                yield night, module.name, done[module.name]
         finally:
             lease.release()
+
+
+def _must_be_closed(reader: LakeReader, survey: Survey, night: str) -> None:
+    state = state_of(reader, night)
+    if state is None or state.state != CLOSED:
+        message = f"night {night} ({survey.name}): must be closed; it is not; run `fink-dagster night {night}` first"
+        raise OperationError(message)
 
 
 def _named(names: Sequence[str], able: Sequence[Module], unfit: dict[str, str], survey: Survey) -> list[Module]:

@@ -243,7 +243,7 @@ def test_spark_gets_the_same_answers_finks_way(in_spark: DataFrame, here: pd.Dat
 
 
 def test_modules_run_in_sparks_workers_as_they_do_here(
-    in_spark: DataFrame, here: pd.DataFrame, spark: SparkSession
+    in_spark: DataFrame, here: pd.DataFrame, spark: SparkSession, fink_science: Path
 ) -> None:
     tallies = tallies_in(spark)
     added = added_by_modules(in_spark, in_order(MODULES), tallies, {}).toPandas()

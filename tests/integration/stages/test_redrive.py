@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -110,6 +111,48 @@ def test_a_crash_at_any_point_leaves_nothing_twice_and_no_night_closed_with_old_
     assert redrive(strict, EVERY) == {"not_toy": 1}
     assert [(row["offset"], row["night"]) for row in rows(strict, "raw_alerts")] == [(0, NIGHT.key), (1, NEXT)]
     assert len(rows(strict, "quarantine")) == 3
+
+
+def test_a_batch_that_comes_again_after_its_messages_were_redriven_stores_none_twice(
+    strict: NightContext, batch_of: BatchOf
+) -> None:
+    batch = batch_of([without_quality(1), b"noise"], topic=TOPIC)
+    Stream2Raw(strict).process(batch, Batch(0, "c"))
+    assert redrive(mended(strict), EVERY) == {"not_toy": 1}
+    Stream2Raw(strict).process(batch, Batch(0, "c"))
+    assert [(row["offset"], row["is_duplicate"]) for row in rows(strict, "raw_alerts")] == [(0, False)]
+    assert [row["offset"] for row in rows(strict, "quarantine")] == [0, 1]
+
+
+def test_a_batch_cut_off_before_its_quarantine_and_mended_since_loses_no_message(
+    strict: NightContext, batch_of: BatchOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = batch_of([toy_message(sourceId=1), without_quality(2), b"noise"], topic=TOPIC)
+
+    def crash(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Stream2Raw, "_quarantine", crash)
+        with pytest.raises(KeyboardInterrupt):
+            Stream2Raw(strict).process(batch, Batch(0, "c"))
+    assert [row["offset"] for row in rows(strict, "raw_alerts")] == [0]
+    for _ in range(2):
+        Stream2Raw(mended(strict)).process(batch, Batch(0, "c"))
+        assert [row["offset"] for row in rows(strict, "raw_alerts")] == [0, 1]
+        assert [(row["offset"], row["code"]) for row in rows(strict, "quarantine")] == [(2, "not_toy")]
+    Stream2Raw(strict).process(batch_of([toy_message(sourceId=3)], start=3, topic=TOPIC), Batch(1, "c"))
+    assert [row["offset"] for row in rows(strict, "raw_alerts")] == [0, 1, 3]
+
+
+def test_many_messages_are_taken_in_batches_of_the_usual_size(strict: NightContext, batch_of: BatchOf) -> None:
+    messages = [without_quality(number) for number in range(1, 6)]
+    Stream2Raw(strict).process(batch_of([*messages, b"noise"], topic=TOPIC), Batch(0, "c"))
+    few = replace(mended(strict), settings=strict.settings.model_copy(update={"max_offsets_per_trigger": 2}))
+    before = len(list(few.lake.reader.table("raw_alerts").snapshots()))
+    assert redrive(few, EVERY) == {"not_toy": 1}
+    assert [row["offset"] for row in rows(strict, "raw_alerts")] == [0, 1, 2, 3, 4]
+    assert len(list(few.lake.reader.table("raw_alerts").snapshots())) - before >= 3
 
 
 def test_nothing_is_opened_when_everything_is_refused_again(strict: NightContext, batch_of: BatchOf) -> None:

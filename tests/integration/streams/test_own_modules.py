@@ -13,8 +13,7 @@ from fink_dagster.accounts.closing import close_night
 from fink_dagster.lake.lake import Lake
 from fink_dagster.replay.replay import replay
 from fink_dagster.replay.sources import open_source
-from fink_dagster.science import registry
-from fink_dagster.science.switches import BATCHES_ALLOWED
+from fink_dagster.science import registry, switches
 from fink_dagster.streams.night import NightStreams
 from fink_dagster.surveys.base import Night
 from tests.integration.streams.test_night import produce
@@ -62,9 +61,15 @@ def test_a_module_of_ones_own_comes_breaks_and_goes_and_every_night_closes(
 
 
 @pytest.mark.slow
-def test_modules_that_hang_or_end_their_process_are_switched_off_and_the_night_closes(
-    spark: SparkSession, settings: Settings, packets: list[bytes], own_modules: Path
+def test_one_module_hangs_and_is_switched_off_another_ends_its_process_and_the_night_closes(
+    spark: SparkSession,
+    settings: Settings,
+    packets: list[bytes],
+    own_modules: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # A busy machine may take longer for a batch than the first pause is.
+    monkeypatch.setattr(switches, "FIRST_PAUSE_SECONDS", 3600.0)
     survey, topic = ztf_named("harm"), "harm_ztf_20180819_programid1"
     survey.topics = lambda night: [topic]  # type: ignore[method-assign]
     write(own_modules, "hangs", function="lambda magnitude: __import__('time').sleep(1000)", limits="Limits(seconds=1)")
@@ -74,7 +79,7 @@ def test_modules_that_hang_or_end_their_process_are_switched_off_and_the_night_c
     produce(settings, topic, [])
     streams.start()
     try:
-        for wave in range(BATCHES_ALLOWED + 1):
+        for wave in range(switches.BATCHES_ALLOWED + 1):
             produce(settings, topic, packets[wave * 7 : (wave + 1) * 7])
             _until_drained(streams)
             troubles = streams.failures()
@@ -88,7 +93,7 @@ def test_modules_that_hang_or_end_their_process_are_switched_off_and_the_night_c
     rows = Lake(spark, settings, survey).read("science_alerts").selectExpr("roid", "hangs", "ends", "science_status")
     said = [(row.roid is None, row.hangs, row.ends, dict(row.science_status)) for row in rows.collect()]
     codes = {(status["hangs"], status["ends"]) for _, _, _, status in said}
-    assert codes == {("timeout", "crashed"), ("switched_off", "switched_off")}
+    assert codes == {("timeout", "crashed"), ("switched_off", "crashed")}  # a crash costs little; so few are no reason
     assert {(no_roid, hangs, ends) for no_roid, hangs, ends, _ in said} == {(False, None, None)}
 
 

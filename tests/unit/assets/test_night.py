@@ -40,6 +40,7 @@ class FakeStreams:
             flow=lambda: Flow(passage, passage, passage, passage),
             quarantined=lambda: {"avro": 2},
             poll=lambda: None,
+            finish=lambda: None,
             rates=dict,
             measures=lambda: {"raw2science": {"science_modules_off": 1}},
             failures=dict,

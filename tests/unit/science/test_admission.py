@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import pytest
@@ -56,9 +54,13 @@ def test_a_good_module_has_no_fault(module: Module) -> None:
         ({"outputs": _output(type="", fields=("a", "A"))}, "must give the record 'good' no type and fields"),
         ({"outputs": _output(type="", fields="ab")}, "must give the record 'good' no type and fields"),
         ({"function": None}, "must have a function; got None; correct it"),
-        ({"function": partial(max, threading.Lock())}, "must have a function that can be sent to a worker; got cannot"),
-        ({"limits": 60}, "must have limits as Limits(seconds, memory_mib) above 0; got 60; correct it"),
-        ({"limits": Limits(seconds=0)}, "must have limits as Limits(seconds, memory_mib) above 0"),
+        (
+            {"limits": 60},
+            "must have limits as Limits(seconds, memory_mib), a day and 1 PiB at most; got 60; correct it",
+        ),
+        ({"limits": Limits(seconds=0)}, "must have limits as Limits"),
+        ({"limits": Limits(seconds=1e300)}, "must have limits as Limits"),
+        ({"limits": Limits(memory_mib=True)}, "must have limits as Limits"),
         ({"limits": Limits(memory_mib=float("nan"))}, "must have limits"),
     ],
 )

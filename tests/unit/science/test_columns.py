@@ -43,7 +43,8 @@ def test_no_alerts_have_no_points() -> None:
 
 
 @pytest.mark.parametrize("kind", ["object", "string"])
-def test_a_source_is_brighter_in_three_ways_of_saying_it(kind: str) -> None:
+def test_a_source_is_brighter_in_the_surveys_two_ways_of_saying_it_or_in_a_modules(kind: str) -> None:
     said = pd.Series(["t", "1", "true", "f", "0", "", None], dtype=kind)
-    assert is_positive(said).tolist() == [True] * 3 + [False] * 4
+    assert is_positive(said).tolist() == [True] * 2 + [False] * 5
+    assert is_positive(said, ("true",)).tolist() == [False, False, True] + [False] * 4
     assert is_positive(np.array(["t", None], dtype=object)).tolist() == [True, False]

@@ -16,9 +16,12 @@ import pandas as pd
 import psutil
 import pytest
 
+from fink_dagster.science.answers import answer_of
+from fink_dagster.science.failure import Failure
 from fink_dagster.science.isolation import Processes
-from fink_dagster.science.module import Limits, Module, Output
+from fink_dagster.science.module import Limits, Module, Output, Unavailable
 from fink_dagster.science.run import Ran, run_modules
+from fink_dagster.science.transport import answer_message, failure_message, read_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -168,49 +171,78 @@ def _texts(processes: Processes, function: Callable[..., Any]) -> set[str]:
     return set(ran.columns["text"])
 
 
-def test_a_module_ends_also_when_it_has_threads_and_no_process_is_left() -> None:
-    def leaves_a_thread(x: pd.Series) -> pd.Series:
+def test_a_module_that_comes_back_twice_answers_once(processes: Processes) -> None:
+    def fork(x: pd.Series) -> pd.Series:
+        os.fork()
+        return x
+
+    modules = [_module("a", fork), *GOOD]
+    for begin in (0, 10, 20, 30):
+        part = FRAME[begin : begin + 10].reset_index(drop=True)
+        ran = run_modules(part, modules, processes)
+        assert ran.columns["a"].tolist() == part["x"].tolist()
+        assert ran.columns["doubled"].tolist() == (2 * part["x"]).tolist()
+
+
+def test_no_process_is_left_of_a_module_nor_of_what_it_started() -> None:
+    def starts_things(x: pd.Series) -> pd.Series:
         threading.Thread(target=time.sleep, args=(1000,)).start()
+        subprocess.Popen(["sleep", "1000"])
         return x
 
     before = set(psutil.Process().children(recursive=True))
     fresh = Processes()
-    run_modules(FRAME, [_module("a", leaves_a_thread), *GOOD], fresh)
+    run_modules(FRAME, [_module("a", starts_things), *GOOD], fresh)
     started = set(psutil.Process().children(recursive=True)) - before
-    assert len(started) == 3  # the one all are forked from, the platform's, and the module's
+    assert len(started) == 4  # the one all are forked from, the platform's, the module's, and what that started
     fresh.close()
     assert psutil.wait_procs(started, timeout=10)[1] == []
 
 
 def test_a_process_that_is_killed_takes_the_processes_of_its_modules_with_it() -> None:
     program = (
-        "import os, time, pandas as pd\n"
+        "import os, subprocess, time, pandas as pd\n"
         "from fink_dagster.science.isolation import processes\n"
         "from fink_dagster.science.module import Module, Output\n"
         "from fink_dagster.science.run import run_modules\n"
         "def wait(x):\n"
-        "    print(os.getpid(), file=os.fdopen(2, 'w'), flush=True); time.sleep(1000)\n"
+        "    started = subprocess.Popen(['sleep', '1000'], stderr=subprocess.DEVNULL)\n"
+        "    print(os.getpid(), started.pid, file=os.fdopen(2, 'w'), flush=True); time.sleep(1000)\n"
         "run_modules(pd.DataFrame({'x': [1]}), [Module('a', '1', ('x',), (Output('a', 'int', '', '.'),), wait)], "
         "processes())\n"
     )
     worker = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True)
     assert worker.stderr is not None
-    waiting = psutil.Process(int(worker.stderr.readline()))
+    left = [psutil.Process(int(pid)) for pid in worker.stderr.readline().split()]
     worker.send_signal(signal.SIGKILL)
     worker.wait()
     worker.stderr.close()
-    assert psutil.wait_procs([waiting], timeout=10)[1] == []
+    assert len(left) == 2
+    assert psutil.wait_procs(left, timeout=10)[1] == []
 
 
-def test_when_all_processes_are_ended_new_ones_answer(processes: Processes) -> None:
+def test_whoever_ends_all_processes_costs_no_other_a_cell_nor_a_word(processes: Processes) -> None:
     def end_all(x: pd.Series) -> pd.Series:
         os.kill(os.getppid(), signal.SIGKILL)
         time.sleep(10)
         return x
 
-    run_modules(FRAME[:1], [_module("a", end_all)], processes)
-    ran = run_modules(FRAME, GOOD, processes)
-    pd.testing.assert_frame_equal(ran.columns, run_modules(FRAME, GOOD).columns)
+    one = FRAME[:1]
+    run_modules(one, GOOD, processes)
+    ran = run_modules(one, [_module("a", end_all), *GOOD], processes)
+    assert list(ran.failures) == ["a"]
+    pd.testing.assert_frame_equal(ran.columns.drop(columns="a"), run_modules(one, GOOD).columns)
+
+
+def test_an_answer_that_is_none_or_to_another_question_is_a_crash() -> None:
+    module = GOOD[0]
+    good = answer_message(1, answer_of(module, [FRAME["x"]], 40), module)
+    assert read_answer(1, good, module, 40).columns["doubled"].tolist() == (2 * FRAME["x"]).tolist()
+    noise = [b"", b"noise", good[:-20], good[: len(good) // 2], failure_message(2, Failure("raised", "."))]
+    for number, message, alerts in [(2, good, 40), (1, good, 39), *((1, each, 40) for each in noise)]:
+        with pytest.raises(Unavailable) as refused:
+            read_answer(number, message, module, alerts)
+        assert refused.value.code == "crashed"
 
 
 def test_processor_time_in_another_process_is_told(processes: Processes) -> None:

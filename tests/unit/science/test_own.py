@@ -131,8 +131,17 @@ def test_installed_packages_bring_modules_by_entry_points_and_a_broken_one_stops
     (tmp_path / "theirs.py").write_text(
         f"{HEAD}ONE = {declared('one')}\nTWO = [{declared('two')}, {declared('three')}]\n"
         f"def four():\n    return {declared('four')}\n\ndef five():\n    raise OSError('no disk')\n"
+        "import functools, threading\nheld = functools.partial(max, threading.Lock())\n"
+        f"SIX = {declared('six', function='held')}\n"
     )
-    points = {"a": "theirs:ONE", "b": "theirs:TWO", "c": "theirs:four", "d": "theirs:five", "e": "theirs:none"}
+    points = {
+        "a": "theirs:ONE",
+        "b": "theirs:TWO",
+        "c": "theirs:four",
+        "d": "theirs:five",
+        "e": "theirs:none",
+        "f": "theirs:SIX",
+    }
     (tmp_path / "theirs-1.0.dist-info").mkdir()
     (tmp_path / "theirs-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
     (tmp_path / "theirs-1.0.dist-info" / "entry_points.txt").write_text(
@@ -150,6 +159,7 @@ def test_installed_packages_bring_modules_by_entry_points_and_a_broken_one_stops
         "['one', 'two', 'three', 'four']",
         "['science module d (theirs: theirs:five): must load; got OSError: no disk; correct it', "
         "\"science module e (theirs: theirs:none): must load; got AttributeError: module 'theirs' has no attribute "
-        "'none'; correct it\"]",
+        "'none'; correct it\", \"science module f (theirs: theirs:SIX): must have a function that can be sent to "
+        "a worker; got cannot pickle '_thread.lock' object; make in it what it holds\"]",
         "True",
     ]

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from fink_dagster.science.module import Module, Output, Unavailable
+from fink_dagster.science.module import Limits, Module, Output, Unavailable
 from fink_dagster.science.run import MOST_FAILURES, run_modules
 
 if TYPE_CHECKING:
@@ -189,6 +191,43 @@ def test_a_module_that_always_fails_is_not_asked_for_ever() -> None:
     ran = run_modules(pd.DataFrame({"x": range(1000)}), [_module("a", fail)])
     assert ran.status.tolist() == [{"a": "raised"}] * 1000
     assert len(calls) < 2 * MOST_FAILURES
+
+
+def test_a_module_that_runs_out_of_time_or_fails_slowly_is_not_asked_for_the_rest() -> None:
+    calls = []
+
+    def late(module: Module, columns: Any, number: int) -> Any:
+        calls.append(number)
+        raise Unavailable("timeout", "took more than the 60 s it may")
+
+    frame = pd.DataFrame({"x": range(2000)})
+    ran = run_modules(frame, [_module("a", lambda x: x)], late)
+    assert (calls, set(map(str, ran.status))) == ([500], {"{'a': 'timeout'}"})
+
+    def slow(x: pd.Series) -> pd.Series:
+        calls.append(len(x))
+        time.sleep(0.03)
+        raise ValueError
+
+    calls.clear()
+    ran = run_modules(frame, [replace(_module("a", slow), limits=Limits(seconds=0.05))])
+    assert (len(calls), set(map(str, ran.status))) == (2, {"{'a': 'raised'}"})
+
+
+@pytest.mark.parametrize("code", ["", "No catalogue", None, "x" * 61])
+def test_a_reason_that_cannot_stand_in_a_table_is_replaced(code: Any) -> None:
+    def lack(_: pd.Series) -> pd.Series:
+        raise Unavailable(code, "nothing")
+
+    ran = run_modules(FRAME, [_module("a", lack)])
+    assert ran.status.tolist() == [{"a": "raised"}] * 3
+    assert ran.failures["a"].text == "Unavailable: nothing"
+
+
+def test_a_number_too_large_for_its_column_is_a_fault() -> None:
+    ran = run_modules(FRAME, [_module("a", lambda x: np.array([1.0, 1e300, 3.0]), kind="float")])
+    assert ran.columns["a"].tolist() == [1.0, pd.NA, 3.0]
+    assert ran.status.tolist() == [{}, {"a": "nan"}, {}]
 
 
 def test_an_optional_value_may_be_absent_but_not_made_by_a_module_at_fault() -> None:

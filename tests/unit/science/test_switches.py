@@ -10,6 +10,7 @@ from fink_dagster.science.run import run_modules
 from fink_dagster.science.switches import (
     BATCHES_ALLOWED,
     FIRST_PAUSE_SECONDS,
+    LEAST_ALERTS,
     LONGEST_PAUSE_SECONDS,
     Switches,
     Tally,
@@ -17,7 +18,7 @@ from fink_dagster.science.switches import (
 )
 from tests.unit.science.test_run import FRAME, _module, _raise, _unavailable
 
-FAILED, GOOD, NOT_ASKED = Tally(5, 5, text="KeyError: 'no such band'"), Tally(5, 4, text="one did"), Tally()
+FAILED, GOOD, NOT_ASKED = Tally(500, 500, text="KeyError: 'no such band'"), Tally(500, 499, text="one did"), Tally()
 
 
 class _Clock:
@@ -44,11 +45,26 @@ def test_a_module_that_fails_batch_after_batch_is_switched_off_with_the_reason()
     assert said.endswith(" UTC; KeyError: 'no such band'")
 
 
-@pytest.mark.parametrize("good", [GOOD, Tally(5, 0)])
+@pytest.mark.parametrize("good", [GOOD, Tally(500, 0)])
 def test_a_value_between_failures_keeps_it_on_and_a_batch_without_a_question_says_nothing(good: Tally) -> None:
     switches = Switches(_Clock())
     assert not any(_told(switches, *[FAILED] * (BATCHES_ALLOWED - 1), good, *[FAILED] * (BATCHES_ALLOWED - 1)))
     assert _told(switches, NOT_ASKED, NOT_ASKED, FAILED) == [False, False, True]
+
+
+def test_three_unlucky_alerts_are_no_reason() -> None:
+    one = Tally(1, 1, text="no")
+    assert not any(_told(Switches(_Clock()), *[one] * (LEAST_ALERTS - 1)))
+    assert _told(Switches(_Clock()), *[one] * LEAST_ALERTS)[-1]
+
+
+def test_on_a_file_only_what_must_be_stopped_is_switched_off_and_for_good() -> None:
+    clock = _Clock()
+    switches = Switches(clock, for_good=True)
+    assert not any(_told(switches, *[FAILED] * 9))
+    assert _told(switches, GOOD, *[Tally(500, 500, late=True, text="slow")] * BATCHES_ALLOWED)[-1]
+    clock.now += 1e9
+    assert switches.off()["m"].endswith("; not asked again for this file; slow")
 
 
 def test_one_that_must_be_stopped_counts_as_failed_whatever_it_gave_for_other_alerts() -> None:

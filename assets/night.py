@@ -8,6 +8,7 @@ otherwise wait for each other.
 import datetime as dt
 import json
 import time
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,7 +21,9 @@ from expectations.account import account_closes, account_spec
 from fink_dagster.accounts.account import Account
 from fink_dagster.accounts.closing import close_night
 from fink_dagster.accounts.flow import Flow, Passage
+from fink_dagster.errors import UserError
 from fink_dagster.lake.quarantine import TABLE as QUARANTINE
+from fink_dagster.lake.quarantine import Selection, followed
 from fink_dagster.orchestrator import REFUSED_TAG, step
 from fink_dagster.settings import load_settings
 from fink_dagster.streams.night import NightStreams
@@ -51,10 +54,10 @@ def night_assets(survey: Survey) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, config: NightConfig, streams: StreamsResource
     ) -> Iterator[object]:
         night = Night.parse(context.partition_key)
-        selection = config.selection(night)
+        selection = _selection(context, config, night)
         with streams.streaming(survey, night, context.run_id, selection) as stream:
             if selection is not None:
-                _tell_refused(context, stream.refused)
+                _tell_redriven(context, stream, selection)
             flow = _until_drained(context, stream)
             stream.finish()
             account = close_night(stream.lake, load_settings(), night, context.run_id)
@@ -66,6 +69,15 @@ def night_assets(survey: Survey) -> dg.AssetsDefinition:
         yield from _materializations(survey, flow, account)
 
     return stream_night
+
+
+def _selection(context: dg.AssetExecutionContext, config: NightConfig, night: Night) -> Selection | None:
+    try:
+        return config.selection(night)
+    except UserError as error:
+        # What is asked wrongly is wrong a second time. Runs are retried by this tag; `allow_retries` is about a step's.
+        context.instance.add_run_tags(context.run_id, {"dagster/retry_on_asset_or_op_failure": "false"})
+        raise dg.Failure(str(error)) from None
 
 
 def _until_drained(context: dg.AssetExecutionContext, stream: NightStreams) -> Flow:
@@ -99,10 +111,15 @@ def _log_observation(context: dg.AssetExecutionContext, asset: dg.AssetKey, meta
     context.log_event(dg.AssetObservation(asset, partition=context.partition_key, metadata=metadata))
 
 
-def _tell_refused(context: dg.AssetExecutionContext, refused: dict[str, int]) -> None:
-    """Say which messages are still no alert: in the log, and in a tag whoever asked for it can read."""
-    context.instance.add_run_tags(context.run_id, {REFUSED_TAG: json.dumps(refused)})
-    context.log.info(f"re-driven; still no alerts: {refused or 'none'}")
+def _tell_redriven(context: dg.AssetExecutionContext, stream: NightStreams, selection: Selection) -> None:
+    """Log which nights have the alerts now and what is still none; a tag says the latter to whoever asked for it."""
+    context.instance.add_run_tags(context.run_id, {REFUSED_TAG: json.dumps(stream.refused)})
+    landed = (row["redriven_to"] for row in followed(stream.lake.reader, selection))
+    nights = dict(sorted(Counter(night for night in landed if night is not None).items()))
+    context.log.info(
+        f"re-driven; alerts by night: {nights or 'none'}; still no alerts: {stream.refused or 'none'}; "
+        "each night is closed by its own run"
+    )
 
 
 def _tell_failures(context: dg.AssetExecutionContext, stream: NightStreams, told: dict[str, str]) -> dict[str, str]:

@@ -6,7 +6,8 @@ Dagster's Python package is not imported; what a run does is in ``assets``.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +20,17 @@ if TYPE_CHECKING:
     from fink_dagster.surveys.base import Night, Survey
 
 ANSWER_SECONDS = 30.0
+RETRY_SECONDS = 60.0
+"""How long Dagster may take to launch the run it said it would try again; it looks every few seconds."""
+REDRIVE_TAG = "fink/redrive"
+"""Tag that says, as JSON, which messages a run was launched to re-drive; Dagster's retries of the run inherit it."""
 REFUSED_TAG = "fink/refused"
 """Tag in which a run says, as JSON, which messages it could not re-drive: code -> how many."""
 _IN_PROGRESS = ("QUEUED", "NOT_STARTED", "MANAGED", "STARTING", "STARTED", "CANCELING")
 _LAUNCH = """mutation Launch($params: ExecutionParams!) { launchRun(executionParams: $params) {
   __typename ... on LaunchRunSuccess { run { runId } } ... on Error { message } } }"""
 _RUNS = """query Runs($filter: RunsFilter!) { runsOrError(filter: $filter, limit: 1) {
-  __typename ... on Runs { results { runId status tags { key value } } } ... on Error { message } } }"""
+  __typename ... on Runs { results { runId status endTime tags { key value } } } ... on Error { message } } }"""
 _FAILURES = """query Failures($run: ID!) { logsForRun(runId: $run) { ... on EventConnection { events {
   ... on ExecutionStepFailureEvent { error { message errorChain { error { message } } } }
   ... on RunFailureEvent { message error { message } } } } } }"""
@@ -37,31 +42,46 @@ class Run:
 
     Attributes
     ----------
-    refused : dict
-        Code -> messages that are still no alert, of those the run was to re-drive.
+    will_retry : bool
+        True while a retry may still be launched; for ever it is not waited for.
+    refused : dict, optional
+        Code -> messages that are still no alert, of those the run was to re-drive; None before it has said so.
     """
 
     id: str
     status: str
     will_retry: bool
-    refused: dict[str, int] = field(default_factory=dict)
+    refused: dict[str, int] | None = None
 
     @property
-    def in_progress(self) -> bool:
-        """True until the run has ended."""
-        return self.status in _IN_PROGRESS
+    def goes_on(self) -> bool:
+        """True until the run has ended and will not be tried again."""
+        return self.status in _IN_PROGRESS or self.will_retry
 
 
-def newest_run(settings: Settings, survey: Survey, night: Night) -> Run | None:
+def newest_run(
+    settings: Settings, survey: Survey, night: Night, redrive: Mapping[str, Any] | None = None
+) -> Run | None:
     """Return the newest run of a night, or None.
+
+    Parameters
+    ----------
+    settings : Settings
+        Where Dagster is.
+    survey : Survey
+        Whose night.
+    night : Night
+        Which night.
+    redrive : mapping, optional
+        Look only at runs that were launched with this, and Dagster's retries of them.
 
     Raises
     ------
     TransientError
         When the webserver does not answer.
     """
-    tags = [{"key": "dagster/partition", "value": night.key}]
-    answer = _ask(settings, _RUNS, {"filter": {"tags": tags, "pipelineName": _job(survey)}})["runsOrError"]
+    which = {"tags": _tags(night, redrive), "pipelineName": _job(survey)}
+    answer = _ask(settings, _RUNS, {"filter": which})["runsOrError"]
     if "results" not in answer:
         # Taken for "no run" it would launch a second one.
         message = f"dagster: must say which runs {_job(survey)} has; {_first_line(answer.get('message', ''))}"
@@ -70,7 +90,7 @@ def newest_run(settings: Settings, survey: Survey, night: Night) -> Run | None:
     return runs[0] if runs else None
 
 
-def launch(settings: Settings, survey: Survey, night: Night, config: Mapping[str, Any] | None = None) -> str:
+def launch(settings: Settings, survey: Survey, night: Night, redrive: Mapping[str, Any] | None = None) -> str:
     """Launch the run of a night and return its id.
 
     Parameters
@@ -81,8 +101,8 @@ def launch(settings: Settings, survey: Survey, night: Night, config: Mapping[str
         Whose night.
     night : Night
         Which night.
-    config : mapping, optional
-        How the run differs from the usual one, as ``NightConfig`` in ``assets.night`` has it.
+    redrive : mapping, optional
+        Which quarantined messages the run takes first, as ``NightConfig`` in ``assets.config`` has it; None: none.
 
     Raises
     ------
@@ -92,12 +112,12 @@ def launch(settings: Settings, survey: Survey, night: Night, config: Mapping[str
         When Dagster refuses; its reason is in the text.
     """
     selector = {"jobName": _job(survey), "repositoryName": "__repository__", "repositoryLocationName": "fink"}
-    tags = [{"key": "dagster/partition", "value": night.key}]
+    config = {"ops": {step(survey): {"config": {"redrive": dict(redrive)}}}} if redrive is not None else {}
     params = {
         "selector": selector,
         "mode": "default",
-        "runConfigData": {"ops": {step(survey): {"config": dict(config)}}} if config else {},
-        "executionMetadata": {"tags": tags},
+        "runConfigData": config,
+        "executionMetadata": {"tags": _tags(night, redrive)},
     }
     answer = _ask(settings, _LAUNCH, {"params": params})["launchRun"]
     if answer["__typename"] != "LaunchRunSuccess":
@@ -128,10 +148,17 @@ def why_failed(settings: Settings, run: Run) -> str:
     )
 
 
+def _tags(night: Night, redrive: Mapping[str, Any] | None) -> list[dict[str, str]]:
+    # Tags are compared as text, so the order of what was asked for must not matter.
+    asked = {} if redrive is None else {REDRIVE_TAG: json.dumps(redrive, sort_keys=True)}
+    return [{"key": key, "value": value} for key, value in {"dagster/partition": night.key, **asked}.items()]
+
+
 def _run(found: dict[str, Any]) -> Run:
     tags = {tag["key"]: tag["value"] for tag in found["tags"]}
-    refused = json.loads(tags.get(REFUSED_TAG, "{}"))
-    return Run(found["runId"], found["status"], tags.get("dagster/will_retry") == "true", refused)
+    # Dagster never takes this tag back, whatever has kept it from launching the retry.
+    will_retry = tags.get("dagster/will_retry") == "true" and time.time() - (found["endTime"] or 0) < RETRY_SECONDS
+    return Run(found["runId"], found["status"], will_retry, json.loads(tags.get(REFUSED_TAG, "null")))
 
 
 def _job(survey: Survey) -> str:

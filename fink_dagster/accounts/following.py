@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fink_dagster import orchestrator
 from fink_dagster.accounts.closing import has_news
@@ -12,15 +12,13 @@ from fink_dagster.errors import OperationError
 from fink_dagster.lake.reading import LakeReader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
 
     from fink_dagster.orchestrator import Run
     from fink_dagster.settings import Settings
     from fink_dagster.surveys.base import Night, Survey
 
 PAUSE_SECONDS = 1.0
-RETRY_SECONDS = 60.0
-"""How long Dagster may take to launch the run it said it would try again; it looks every few seconds."""
 
 
 def follow(settings: Settings, survey: Survey, night: Night, timeout: float, report: Callable[[Flow], None]) -> None:
@@ -50,32 +48,37 @@ def follow(settings: Settings, survey: Survey, night: Night, timeout: float, rep
         raise OperationError(message)
     if news:
         run = orchestrator.newest_run(settings, survey, night)
-        if run is None or not run.in_progress:
+        if run is None or not run.goes_on:
             orchestrator.launch(settings, survey, night)
-        until_ended(settings, survey, night, timeout, report)
+        for _ in watched(settings, survey, night, timeout, report):
+            pass
 
 
-def until_ended(
-    settings: Settings, survey: Survey, night: Night, timeout: float, report: Callable[[Flow], None]
-) -> Run:
-    """Wait until the newest run of a night has succeeded, and return it; parameters and errors as of :func:`follow`."""
+def watched(
+    settings: Settings,
+    survey: Survey,
+    night: Night,
+    timeout: float,
+    report: Callable[[Flow], None],
+    redrive: Mapping[str, Any] | None = None,
+) -> Iterator[Run]:
+    """Yield the newest run of a night about once a second, until it has succeeded.
+
+    With ``redrive``, of the runs launched with that; the other parameters and the errors are those of :func:`follow`.
+    """
     reader = LakeReader(settings, survey.name)
     deadline = time.monotonic() + timeout
-    failed_since: float | None = None
     while True:
-        run = orchestrator.newest_run(settings, survey, night)
+        run = orchestrator.newest_run(settings, survey, night, redrive)
         report(flow_of(reader, survey, night, waiting=0))
-        if run is not None and run.status == "SUCCESS":
-            return run
-        if run is not None and not run.in_progress:
-            failed_since = failed_since or time.monotonic()
-            if not run.will_retry or time.monotonic() - failed_since > RETRY_SECONDS:
-                message = (
-                    f"night {night} ({survey.name}): its run must succeed; {orchestrator.why_failed(settings, run)}"
-                )
+        if run is not None:
+            yield run
+            if run.status == "SUCCESS":
+                return
+            if not run.goes_on:
+                why = orchestrator.why_failed(settings, run)
+                message = f"night {night} ({survey.name}): its run must succeed; {why}"
                 raise OperationError(message)
-        else:
-            failed_since = None
         if time.monotonic() > deadline:
             raise OperationError(_what_is_missing(settings, survey, night, reader))
         time.sleep(PAUSE_SECONDS)

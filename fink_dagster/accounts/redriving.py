@@ -1,31 +1,28 @@
-"""Quarantined messages by command: the run of their night re-drives them, and every night they land in is followed.
+"""Quarantined messages by command: the run of their night is launched or joined, and asked what became of them.
 
-How they are re-driven is in ``stages.redrive``; what was asked for is told here from the lake.
+How they are re-driven is in ``stages.redrive``; nights are followed until they are closed in ``following``.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fink_dagster import orchestrator
-from fink_dagster.accounts.following import follow, until_ended
+from fink_dagster.accounts.following import watched
 from fink_dagster.errors import OperationError
 from fink_dagster.lake.quarantine import coordinate_of, followed
 from fink_dagster.lake.reading import LakeReader
 from fink_dagster.surveys.base import Night
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable, Mapping
 
     from fink_dagster.accounts.flow import Flow
     from fink_dagster.lake.quarantine import Selection
     from fink_dagster.settings import Settings
     from fink_dagster.surveys.base import Survey
-
-    Progress = Callable[[Night], AbstractContextManager[Callable[[Flow], None]]]
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,7 @@ class Redriven:
     refused : dict
         Code -> messages that stay in quarantine, by what is wrong with them now.
     nights : list of Night
-        The nights all this concerns, each of them closed.
+        The nights all this concerns; they may have work left.
     """
 
     landed: dict[str, int]
@@ -50,10 +47,12 @@ class Redriven:
     nights: list[Night]
 
 
-def redrive(settings: Settings, survey: Survey, selection: Selection, timeout: float, progress: Progress) -> Redriven:
-    """Re-drive messages of a night by its run, and follow every night they land in until it is closed.
+def redrive(
+    settings: Settings, survey: Survey, selection: Selection, timeout: float, report: Callable[[Flow], None]
+) -> Redriven:
+    """Re-drive messages of a night by its run, and return as soon as the run says what it refused; it goes on.
 
-    Cut off and called again, it goes on where it was.
+    Called again it joins the run that re-drives the same, if that still goes on.
 
     Parameters
     ----------
@@ -64,14 +63,14 @@ def redrive(settings: Settings, survey: Survey, selection: Selection, timeout: f
     selection : Selection
         Which messages, of which night.
     timeout : float
-        How long to wait for each night [s]; its run goes on afterwards.
-    progress : callable
-        Given a night, returns a context whose value is told how far the night has got.
+        How long to wait [s]; the run goes on afterwards.
+    report : callable
+        Told how far the night has got, about once a second.
 
     Raises
     ------
     OperationError
-        When nothing fits, the night is being streamed, a run failed, or the time is over.
+        When nothing fits, the night is being streamed, the run failed, or the time is over.
     TransientError
         When the platform does not answer.
     """
@@ -79,30 +78,34 @@ def redrive(settings: Settings, survey: Survey, selection: Selection, timeout: f
     reader, night = LakeReader(settings, survey.name), Night(selection.night)
     rows = followed(reader, selection)
     if not rows:
-        message = f"quarantine: must hold a message to re-drive; nothing fits {selection}; see `quarantine list --all`"
+        message = (
+            f"quarantine: must hold a message to re-drive; nothing fits {selection}; "
+            "see `fink-dagster quarantine list --all`"
+        )
         raise OperationError(message)
     waiting = {coordinate_of(row) for row in rows if row["redriven_to"] is None}
     refused: dict[str, int] = {}
     if waiting:
-        _launch(settings, survey, night, selection)
-        with progress(night) as report:
-            refused = until_ended(settings, survey, night, timeout, report).refused
+        which = {name: value for name, value in selection.given().items() if name != "night"}
+        _launch_or_join(settings, survey, night, which)
+        runs = watched(settings, survey, night, timeout, report, which)
+        refused = next((run.refused for run in runs if run.refused is not None), {})
         rows = followed(reader, selection)
-    nights = sorted({night, *(Night(row["redriven_to"]) for row in rows if row["redriven_to"] is not None)})
-    for each in nights:
-        with progress(each) as report:
-            follow(settings, survey, each, timeout, report)
-    moved = [row["redriven_to"] for row in rows if coordinate_of(row) in waiting and row["redriven_to"] is not None]
-    return Redriven(dict(sorted(Counter(moved).items())), len(rows) - len(waiting), refused, nights)
+    alerts = {coordinate_of(row): row["redriven_to"] for row in rows if row["redriven_to"] is not None}
+    landed = Counter(to for place, to in alerts.items() if place in waiting)
+    nights = sorted({night, *map(Night, alerts.values())})
+    return Redriven(dict(sorted(landed.items())), len(rows) - len(waiting), refused, nights)
 
 
-def _launch(settings: Settings, survey: Survey, night: Night, selection: Selection) -> None:
-    run = orchestrator.newest_run(settings, survey, night)
-    if run is not None and run.in_progress:
+def _launch_or_join(settings: Settings, survey: Survey, night: Night, which: Mapping[str, Any]) -> None:
+    newest = orchestrator.newest_run(settings, survey, night)
+    if newest is None or not newest.goes_on:
+        orchestrator.launch(settings, survey, night, which)
+        return
+    ours = orchestrator.newest_run(settings, survey, night, which)
+    if ours is None or ours.id != newest.id:
         message = (
-            f"night {night} ({survey.name}): must not be streamed when its messages are to be re-driven; run {run.id} "
-            f"streams it; wait with `fink-dagster night {night}`, or cancel that run"
+            f"night {night} ({survey.name}): must not be streamed when its messages are to be re-driven; run "
+            f"{newest.id} streams it; wait with `fink-dagster night {night}`, or cancel that run"
         )
         raise OperationError(message)
-    which = {name: value for name, value in selection.given().items() if name != "night"}
-    orchestrator.launch(settings, survey, night, {"redrive": which})

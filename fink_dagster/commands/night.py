@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from fink_dagster.accounts.flow import Flow
+    from fink_dagster.settings import Settings
+    from fink_dagster.surveys.base import Survey
 
 
 def night(
@@ -32,10 +34,14 @@ def night(
     Example: fink-dagster night 2018-08-19
     """
     settings = load_settings()
-    whose, which = get_survey(survey or settings.survey), Night.parse(night)
-    with progress(which) as report:
-        follow(settings, whose, which, timeout, report)
-    show(settings, whose, which)
+    follow_and_show(settings, get_survey(survey or settings.survey), Night.parse(night), timeout)
+
+
+def follow_and_show(settings: Settings, survey: Survey, night: Night, timeout: float) -> None:
+    """Stream a night until it is closed, showing how far it has got, and print its account; errors as of ``follow``."""
+    with progress(night) as report:
+        follow(settings, survey, night, timeout, report)
+    show(settings, survey, night)
 
 
 @contextmanager

@@ -11,8 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fink_dagster.accounts import redriving
-from fink_dagster.commands import account
-from fink_dagster.commands.night import progress
+from fink_dagster.commands.night import follow_and_show, progress
 from fink_dagster.errors import OperationError, UserError
 from fink_dagster.lake.quarantine import Selection, by_code, followed
 from fink_dagster.lake.reading import LakeReader
@@ -99,16 +98,19 @@ def redrive(
     """Try a night's quarantined messages again after whatever was wrong with them has been mended.
 
     The run of the night takes them first; what has become an alert goes on through the stages, each in its own night.
-    What is refused again stays in quarantine. A second time it finds everything done.
+    What is refused again stays in quarantine. That is told at once; then every night they landed in is followed until
+    it is closed, and its account printed. Cut off and called again, it goes on where it was.
 
     Example: fink-dagster quarantine redrive 2018-11-29 --code too_large
     """
     settings = load_settings()
-    whose, selection = get_survey(survey or settings.survey), Selection(_night(night), code, topic, partition, offset)
-    done = redriving.redrive(settings, whose, selection, timeout, progress)
+    whose, which = get_survey(survey or settings.survey), Night.parse(night)
+    selection = Selection(which.key, code, topic, partition, offset)
+    with progress(which) as report:
+        done = redriving.redrive(settings, whose, selection, timeout, report)
     typer.echo(_told(done))
     for each in done.nights:
-        account.show(settings, whose, each)
+        follow_and_show(settings, whose, each, timeout)
 
 
 def _night(text: str | None) -> str | None:
@@ -123,7 +125,10 @@ def _reader(survey: str | None) -> LakeReader:
 def _the_one(reader: LakeReader, selection: Selection) -> dict[str, Any]:
     found = followed(reader, selection, "night")
     if not found:
-        message = f"quarantine: must hold a message to show; nothing fits {selection}; see `quarantine list --all`"
+        message = (
+            f"quarantine: must hold a message to show; nothing fits {selection}; "
+            "see `fink-dagster quarantine list --all`"
+        )
         raise OperationError(message)
     if len(found) > 1:
         message = f"quarantine show: must be given one message; {len(found)} fit {selection}; name its coordinate"

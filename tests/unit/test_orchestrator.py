@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
@@ -33,6 +34,11 @@ class FakeDagster(HTTPServer):
 
     def say(self, **data: Any) -> None:
         self.answer = json.dumps({"data": data}).encode()
+
+    def say_run(self, status: str, ended: float | None = None, **tags: str) -> None:
+        said = [{"key": key, "value": value} for key, value in tags.items()]
+        run = {"runId": "r", "status": status, "endTime": ended, "tags": said}
+        self.say(runsOrError={"__typename": "Runs", "results": [run]})
 
     @property
     def settings(self) -> Settings:
@@ -73,19 +79,31 @@ def test_a_launched_run_is_of_the_night_s_partition_of_the_survey_s_job(dagster:
 @pytest.mark.parametrize("redrive", [{}, {"code": "avro"}, {"topic": "t", "partition": 0, "offset": 7}])
 def test_a_run_is_told_what_to_redrive_as_it_understands_it(dagster: FakeDagster, redrive: dict[str, Any]) -> None:
     dagster.say(launchRun={"__typename": "LaunchRunSuccess", "run": {"runId": "r1"}})
-    orchestrator.launch(dagster.settings, ZTF(), NIGHT, {"redrive": redrive})
+    orchestrator.launch(dagster.settings, ZTF(), NIGHT, redrive)
     sent = dagster.asked[0]["variables"]["params"]["runConfigData"]
     dg.validate_run_config(build_definitions().resolve_job_def("ztf_night"), sent)
     said = NightConfig(**sent["ops"]["stream_ztf_night"]["config"])
     assert said.selection(NIGHT) == Selection(NIGHT.key, **redrive)
 
 
-def test_a_run_says_what_it_could_not_redrive(dagster: FakeDagster) -> None:
-    tags = [{"key": orchestrator.REFUSED_TAG, "value": '{"avro": 2}'}]
-    dagster.say(runsOrError={"__typename": "Runs", "results": [{"runId": "r", "status": "SUCCESS", "tags": tags}]})
+def test_a_run_that_redrives_is_found_by_what_it_was_launched_with(dagster: FakeDagster) -> None:
+    dagster.say(launchRun={"__typename": "LaunchRunSuccess", "run": {"runId": "r1"}})
+    orchestrator.launch(dagster.settings, ZTF(), NIGHT, {"topic": "t", "code": "avro"})
+    dagster.say(runsOrError={"__typename": "Runs", "results": []})
+    orchestrator.newest_run(dagster.settings, ZTF(), NIGHT, {"code": "avro", "topic": "t"})
+    launched, looked_for = (asked["variables"] for asked in dagster.asked)
+    assert launched["params"]["executionMetadata"]["tags"] == looked_for["filter"]["tags"]
+    assert {tag["key"] for tag in looked_for["filter"]["tags"]} == {"dagster/partition", orchestrator.REDRIVE_TAG}
+
+
+@pytest.mark.parametrize(("tags", "refused"), [({}, None), ({orchestrator.REFUSED_TAG: '{"avro": 2}'}, {"avro": 2})])
+def test_a_run_says_what_it_could_not_redrive_when_it_knows(
+    dagster: FakeDagster, tags: dict[str, str], refused: dict[str, int] | None
+) -> None:
+    dagster.say_run("STARTED", **tags)
     run = orchestrator.newest_run(dagster.settings, ZTF(), NIGHT)
     assert run is not None
-    assert run.refused == {"avro": 2}
+    assert run.refused == refused
 
 
 @pytest.mark.parametrize(
@@ -122,13 +140,17 @@ def test_a_question_dagster_does_not_understand_is_an_error(dagster: FakeDagster
         orchestrator.newest_run(dagster.settings, ZTF(), NIGHT)
 
 
-def test_the_newest_run_says_whether_it_goes_on_and_comes_again(dagster: FakeDagster) -> None:
-    tags = [{"key": "dagster/will_retry", "value": "true"}]
-    dagster.say(runsOrError={"__typename": "Runs", "results": [{"runId": "r", "status": "FAILURE", "tags": tags}]})
+@pytest.mark.parametrize(("ago", "goes_on"), [(1.0, True), (orchestrator.RETRY_SECONDS + 1, False)])
+def test_a_failed_run_goes_on_while_its_retry_can_still_come(dagster: FakeDagster, ago: float, goes_on: bool) -> None:
+    dagster.say_run("FAILURE", time.time() - ago, **{"dagster/will_retry": "true"})
     run = orchestrator.newest_run(dagster.settings, ZTF(), NIGHT)
-    assert run == orchestrator.Run("r", "FAILURE", will_retry=True)
-    assert not run.in_progress
-    assert orchestrator.Run("r", "STARTED", will_retry=False).in_progress
+    assert run == orchestrator.Run("r", "FAILURE", will_retry=goes_on)
+    assert run.goes_on == goes_on
+
+
+def test_a_run_goes_on_until_it_has_ended() -> None:
+    assert orchestrator.Run("r", "STARTED", will_retry=False).goes_on
+    assert not FAILED.goes_on
 
 
 def test_a_night_without_a_run_has_none(dagster: FakeDagster) -> None:

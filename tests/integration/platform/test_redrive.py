@@ -26,6 +26,9 @@ MATERIALIZED = """query Q($night: [String!]!) { assetOrError(assetKey: {path: ["
   assetMaterializations(partitions: $night, limit: 1) {
     metadataEntries { label ... on IntMetadataEntry { intValue } } } } } }"""
 
+RUNS = """query Q($filter: RunsFilter!) { runsOrError(filter: $filter) { ... on Runs {
+  results { runId parentRunId status tags { key value } } } } }"""
+
 
 def later(packet: bytes) -> bytes:
     def change(record: dict[str, Any]) -> None:
@@ -58,7 +61,16 @@ def killed_when_nights_are_open(commands: Commands) -> None:
     deadline = time.monotonic() + 400
     while (state := state_of(reader, NEXT)) and state.state != OPEN and time.monotonic() < deadline:
         time.sleep(0.1)
+    assert state is not None
+    assert state.state == OPEN
+    assert worker.is_running()
     worker.kill()
+
+
+def runs(commands: Commands, night: str) -> list[dict[str, Any]]:
+    """Return the runs of a night, newest first."""
+    which = {"tags": [{"key": "dagster/partition", "value": night}]}
+    return list(orchestrator._ask(commands.settings, RUNS, {"filter": which})["runsOrError"]["results"])
 
 
 def test_what_a_limit_refused_is_redriven_after_it_was_raised(
@@ -81,6 +93,10 @@ def test_what_a_limit_refused_is_redriven_after_it_was_raised(
     assert out.splitlines()[0] == (
         "4 re-driven: 3 to raw_alerts (2018-08-19: 2, 2018-08-20: 1), 1 stay in quarantine (not_a_container: 1)"
     )
+    retried, killed, at_first = runs(commands, NIGHT)
+    assert [run["status"] for run in (retried, killed, at_first)] == ["SUCCESS", "FAILURE", "SUCCESS"]
+    assert retried["parentRunId"] == killed["runId"]
+    assert {"key": orchestrator.REDRIVE_TAG, "value": "{}"} in retried["tags"]
 
     first, second = commands.account(NIGHT), commands.account(NEXT)
     for account in (first, second):
@@ -97,8 +113,6 @@ def test_what_a_limit_refused_is_redriven_after_it_was_raised(
     ]
     assert {"label": "quarantined", "intValue": 1} in newest["metadataEntries"]
 
-
-def test_without_a_platform_nothing_is_redriven_and_that_is_one_sentence(commands: Commands) -> None:
     commands.run("down")
     said = commands.run("quarantine", "redrive", NIGHT, code=1)
     assert "its webserver must answer" in said

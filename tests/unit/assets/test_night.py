@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,19 +14,24 @@ import pytest
 from assets import night as module
 from fink_dagster.accounts.flow import Flow, Passage
 from fink_dagster.definitions import build_definitions
-from fink_dagster.errors import UserError
 from fink_dagster.lake.quarantine import Selection
 from fink_dagster.orchestrator import REFUSED_TAG
-from fink_dagster.settings import Settings
+from fink_dagster.settings import CHECKOUT, Settings
+from tests.lake import FakeLakeReader
 
 NIGHT = "2018-08-19"
 
 
 class FakeStreams:
-    """Streams of a night that is drained, with two messages in quarantine; it remembers what was to be re-driven."""
+    """Streams of a drained night with two messages in quarantine and one re-driven; it remembers what was asked for."""
 
     def __init__(self) -> None:
         self.asked: list[Selection | None] = []
+        places = [{"topic": "t", "partition": 0, "offset": offset} for offset in range(3)]
+        self.tables = {
+            "quarantine": [{**place, "night": NIGHT, "code": "avro"} for place in places],
+            "raw_alerts": [{**places[2], "night": "2018-08-20"}],
+        }
 
     @contextmanager
     def streaming(self, survey: Any, night: Any, run: str, redrive: Selection | None = None) -> Iterator[Any]:
@@ -34,7 +40,7 @@ class FakeStreams:
         yield SimpleNamespace(
             survey=survey,
             night=night,
-            lake=None,
+            lake=SimpleNamespace(reader=FakeLakeReader(**self.tables)),
             settings=Settings(drain_grace_seconds=0),
             refused={"avro": 2},
             flow=lambda: Flow(passage, passage, passage, passage),
@@ -54,10 +60,12 @@ def streams(monkeypatch: pytest.MonkeyPatch) -> FakeStreams:
     return FakeStreams()
 
 
-def ran(streams: FakeStreams, **config: Any) -> dg.ExecuteInProcessResult:
+def ran(streams: FakeStreams, instance: dg.DagsterInstance | None = None, **config: Any) -> dg.ExecuteInProcessResult:
     job = build_definitions(resources={"streams": streams}).resolve_job_def("ztf_night")
     run_config = {"ops": {"stream_ztf_night": {"config": config}}}
-    return job.execute_in_process(partition_key=NIGHT, run_config=run_config)
+    return job.execute_in_process(
+        partition_key=NIGHT, run_config=run_config, instance=instance, raise_on_error=instance is None
+    )
 
 
 def of_quarantine(events: list[Any]) -> list[dict[str, Any]]:
@@ -90,6 +98,13 @@ def test_every_stage_and_quarantine_are_materialized(streams: FakeStreams) -> No
     assert found == {"raw_alerts", "science_alerts", "distributed", "archived", "quarantine"}
 
 
+def test_the_log_says_which_nights_redriven_messages_landed_in(
+    streams: FakeStreams, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ran(streams, redrive={})
+    assert "re-driven; alerts by night: {'2018-08-20': 1}; still no alerts: {'avro': 2}" in capfd.readouterr().err
+
+
 def test_a_run_redrives_what_its_config_says_and_tags_itself_with_what_was_refused(streams: FakeStreams) -> None:
     done = ran(streams, redrive={"code": "avro"})
     assert done.dagster_run.tags[REFUSED_TAG] == '{"avro": 2}'
@@ -98,6 +113,14 @@ def test_a_run_redrives_what_its_config_says_and_tags_itself_with_what_was_refus
 
 
 def test_half_a_coordinate_in_the_launchpad_is_refused_before_anything_is_streamed(streams: FakeStreams) -> None:
-    with pytest.raises(UserError, match="offset must be one of a partition"):
+    with pytest.raises(dg.Failure, match="offset must be one of a partition"):
         ran(streams, redrive={"offset": 3})
     assert streams.asked == []
+
+
+def test_a_run_that_was_asked_wrongly_is_not_tried_again(streams: FakeStreams, tmp_path: Path) -> None:
+    (tmp_path / "dagster.yaml").write_text((CHECKOUT / "dagster.yaml").read_text())
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        done = ran(streams, instance, redrive={"offset": 3})
+        assert not done.success
+        assert instance.get_run_by_id(done.run_id).tags["dagster/will_retry"] == "false"

@@ -96,7 +96,7 @@ def test_what_is_shown_is_one_message() -> None:
     assert isinstance(several, UserError)
     assert "3 fit code truncated; name its coordinate" in str(several)
     assert isinstance(none, OperationError)
-    assert "nothing fits code empty" in str(none)
+    assert str(none).endswith("nothing fits code empty; see `fink-dagster quarantine list --all`")
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_what_is_shown_is_one_message() -> None:
         (Redriven({}, 3, {}, []), "nothing is left to re-drive: the 3 messages that fit are in raw_alerts"),
     ],
 )
-def test_redriving_tells_what_became_of_the_messages_and_then_the_accounts(
+def test_redriving_tells_what_became_of_the_messages_before_it_follows_their_nights(
     monkeypatch: pytest.MonkeyPatch, done: Redriven, said: str
 ) -> None:
     asked: list[Any] = []
@@ -119,12 +119,18 @@ def test_redriving_tells_what_became_of_the_messages_and_then_the_accounts(
         asked.append((selection.given(), timeout))
         return done
 
+    def follow(_: object, __: object, night: Night, timeout: float) -> None:
+        asked.append((night, timeout))
+        message = "must be closed by now"
+        raise OperationError(message)
+
     monkeypatch.setattr(module.redriving, "redrive", redrive)
-    monkeypatch.setattr(module.account, "show", lambda _, __, night: asked.append(night))
+    monkeypatch.setattr(module, "follow_and_show", follow)
     done.nights.append(Night(NIGHT))
     result = _asked("redrive", NIGHT, "--code", "avro", "--timeout", "5")
-    assert (result.exit_code, result.output) == (0, said + "\n")
-    assert asked == [({"night": NIGHT, "code": "avro"}, 5.0), Night(NIGHT)]
+    assert isinstance(result.exception, OperationError)
+    assert result.stdout == said + "\n"
+    assert asked == [({"night": NIGHT, "code": "avro"}, 5.0), (Night(NIGHT), 5.0)]
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,8 @@ _SILENT = frozenset(
         KafkaError.COORDINATOR_NOT_AVAILABLE,
     }
 )
+_LEADERLESS = frozenset({KafkaError.LEADER_NOT_AVAILABLE, KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError._NOENT})
+"""A partition has no leader yet, as of a topic just made, or no more; librdkafka has a code of its own for it."""
 
 
 def client_config(cluster: KafkaCluster, address: str) -> dict[str, str]:
@@ -147,7 +149,8 @@ def as_ours(
     if error.code() in _SILENT:
         return no_answer(config, seconds)
     asked = f"what was asked about {about}" if about else "what was asked"
-    return OperationError(f"kafka: {config['bootstrap.servers']} must do {asked}; it says {error.str()!r}")
+    kind = TransientError if error.code() in _LEADERLESS else OperationError
+    return kind(f"kafka: {config['bootstrap.servers']} must do {asked}; it says {error.str()!r}")
 
 
 def no_answer(config: Mapping[str, str], seconds: float = ANSWER_SECONDS) -> TransientError:

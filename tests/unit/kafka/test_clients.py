@@ -113,6 +113,13 @@ def test_a_silent_broker_is_transient_and_the_way_out_fits(cluster: KafkaCluster
         raise KafkaException(KafkaError(KafkaError._TRANSPORT))
 
 
+@pytest.mark.parametrize("code", [KafkaError.LEADER_NOT_AVAILABLE, KafkaError._NOENT])
+def test_a_partition_that_has_no_leader_at_the_moment_is_transient_too(code: int):
+    config = clients.client_config(KafkaCluster(), ADDRESS)
+    with pytest.raises(TransientError, match="what was asked about topic 'x'"), clients.answering(config, "topic 'x'"):
+        raise KafkaException(KafkaError(code))
+
+
 def test_a_refusal_is_no_transient_error():
     config = clients.client_config(KafkaCluster(), ADDRESS)
     with (

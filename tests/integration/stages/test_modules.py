@@ -79,6 +79,7 @@ def test_an_identifier_keeps_its_digits_beside_a_null_and_a_failure_is_told(
     assert failures == {"bad": "ValueError: no such thing"}
 
 
+@pytest.mark.timeout(1200)
 def test_whatever_modules_do_to_their_processes_the_others_give_the_same_and_the_rows_say_why(
     spark: SparkSession, alerts: pa.RecordBatch, tmp_path: Path
 ) -> None:

@@ -33,6 +33,7 @@ NIGHT = Night("2018-08-19")
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_a_module_of_ones_own_comes_breaks_and_goes_and_every_night_closes(
     closed: Callable[..., Account], spark: SparkSession, settings: Settings, sample_tarball: Path, own_modules: Path
 ) -> None:
@@ -61,6 +62,7 @@ def test_a_module_of_ones_own_comes_breaks_and_goes_and_every_night_closes(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_one_module_hangs_and_is_switched_off_another_ends_its_process_and_the_night_closes(
     spark: SparkSession,
     settings: Settings,

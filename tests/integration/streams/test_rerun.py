@@ -74,6 +74,7 @@ def _in_hbase(settings: Settings) -> list[float]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_failed_cells_are_filled_in_lake_and_hbase_and_nothing_else_changes(
     closed: Callable[..., Account], spark: SparkSession, settings: Settings, sample_tarball: Path, own_modules: Path
 ) -> None:
@@ -123,6 +124,7 @@ def test_failed_cells_are_filled_in_lake_and_hbase_and_nothing_else_changes(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_no_module_of_the_platform_gives_another_value_the_second_time(
     closed: Callable[..., Account], spark: SparkSession, settings: Settings, sample_tarball: Path
 ) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-HEAD = (
-    "from fink_dagster.science.columns import numbers\nfrom fink_dagster.science.module import Limits, Module, Output\n"
-)
+HEAD = """\
+from fink_dagster.science.columns import numbers
+from fink_dagster.science.module import Limits, Module, Output, Unavailable
+"""
 
 
 def declared(name: str, /, **others: object) -> str:

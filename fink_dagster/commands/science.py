@@ -58,7 +58,7 @@ def rerun(
     module: Annotated[list[str], typer.Option(help="A science module; may be given several times.")],
     nights: Annotated[str, typer.Option(help="A night, or the first and the last as A..B.", metavar="A..B")],
     failed_only: Annotated[
-        bool, typer.Option("--failed-only", help="Only alerts on which it failed, or has not run yet.")
+        bool, typer.Option("--failed-only", help="Only where it failed or has not run, or what it reads has changed.")
     ] = False,
     survey: Annotated[str | None, typer.Option(help="Whose nights; default: FINK_SURVEY.")] = None,
 ) -> None:

@@ -40,10 +40,12 @@ def main() -> None:
     try:
         _serve_door(door, forked)
     finally:
-        # Who asked is gone, perhaps without having ended anything; what modules have started goes with them.
-        for pid in forked:
-            with suppress(OSError):
-                os.killpg(pid, signal.SIGKILL)
+        # Who asked is gone, perhaps without having ended anything; what modules have started goes with them. The pid of
+        # one that has ended may be somebody else's by now.
+        for pid, process in forked.items():
+            if process.is_alive():
+                with suppress(OSError):
+                    os.killpg(pid, signal.SIGKILL)
 
 
 def _serve_door(door: Connection, forked: dict[int, ForkProcess]) -> None:

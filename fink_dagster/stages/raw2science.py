@@ -8,13 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fink_dagster import __version__
-from fink_dagster.lake.lake import Append
 from fink_dagster.science.crossmatch import with_catalogues
 from fink_dagster.science.registry import modules_for, refused_for, science_version
 from fink_dagster.science.switches import Switches
 from fink_dagster.stages.fitting import fitting, with_columns_of
 from fink_dagster.stages.modules import added_by_modules, tallies_in
-from fink_dagster.stages.stage import now
+from fink_dagster.stages.stage import now, rest_of
 from fink_dagster.surveys.avro import by_place
 
 if TYPE_CHECKING:
@@ -33,7 +32,6 @@ NAME = "raw2science"
 PUBLISHER = "Fink"
 MODULES_OFF = "science_modules_off"
 OUTCOMES = ("science_alerts", "rejected", "duplicates")
-_COORDINATE = ["topic", "partition", "offset"]
 
 
 class Raw2Science:
@@ -78,10 +76,8 @@ class Raw2Science:
 
     def process(self, rows: DataFrame, batch: Batch) -> None:
         """Write one batch of raw alerts to science_alerts, rejected and duplicates."""
-        append = Append(NAME, batch.checkpoint, batch.number)
-        lake, night = self.context.lake, self.context.night.key
-        if batch.starts_over:
-            rows = lake.not_in(rows, OUTCOMES, _COORDINATE, f"night = '{night}'")
+        lake = self.context.lake
+        rows, append = rest_of(lake, rows, batch, NAME, OUTCOMES, f"night = '{self.context.night.key}'")
         judged = rows.withColumn("reason", rejection(self.context.survey.cuts))
         there = {(row.is_duplicate, row.rejected) for row in _outcomes(judged).collect()}
         if any(is_duplicate for is_duplicate, _ in there):

@@ -1,12 +1,18 @@
-"""What every stage is given and what it must offer. No stage's own rule belongs here."""
+"""What a stage is given and must offer, and what is left of a batch that comes again. No stage's own rule is here."""
 
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from fink_dagster.lake.lake import Append
+from fink_dagster.lake.tables import COORDINATE
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pyspark.sql import Column, DataFrame, SparkSession
 
     from fink_dagster.lake.lake import Lake
@@ -77,6 +83,39 @@ class Stage(Protocol):
     def close(self) -> None:
         """Give back what the stage holds."""
         ...
+
+
+def rest_of(
+    lake: Lake, rows: DataFrame, batch: Batch, stage: str, tables: Sequence[str], where: str
+) -> tuple[DataFrame, Append]:
+    """Return what of a batch is still to be written, and as which append.
+
+    A batch that was cut off comes again, perhaps to other code than it met the first time: what went to one table then
+    would go to another now. So of a batch that was begun only those coordinates count that no table has, and what is
+    made of them is an append of its own.
+
+    Parameters
+    ----------
+    lake : Lake
+        The survey's tables.
+    rows : DataFrame
+        The batch, with coordinates.
+    batch : Batch
+        Which it is.
+    stage : str
+        Whose batch.
+    tables : sequence of str
+        Where it goes; each row to one of them.
+    where : str
+        Condition that keeps the look-up to files that may hold its rows.
+    """
+    append = Append(stage, batch.checkpoint, batch.number)
+    begun = any(lake.appended(table, append) for table in tables)
+    if begun:
+        append = Append(stage, f"{batch.checkpoint}-rest-{uuid.uuid4().hex}", 0)
+    if begun or batch.starts_over:
+        rows = lake.not_in(rows, tables, [column.name for column in COORDINATE], where)
+    return rows, append
 
 
 def now(beside: str) -> Column:

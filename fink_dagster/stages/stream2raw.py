@@ -9,7 +9,6 @@ from.
 
 from __future__ import annotations
 
-import uuid
 from typing import TYPE_CHECKING
 
 from pyspark import StorageLevel
@@ -17,13 +16,12 @@ from pyspark import StorageLevel
 from fink_dagster.errors import FinkError
 from fink_dagster.kafka.clients import spark_options, survey_client
 from fink_dagster.kafka.topics import existing_topics
-from fink_dagster.lake.lake import Append
 from fink_dagster.lake.nights import open_night
 from fink_dagster.lake.quarantine import TABLE as QUARANTINE
 from fink_dagster.lake.staging import look, publish, rows_of, stage
 from fink_dagster.stages import decoding
 from fink_dagster.stages.seen import Coordinate, SeenAlerts, raw_lock
-from fink_dagster.stages.stage import now
+from fink_dagster.stages.stage import now, rest_of
 from fink_dagster.stages.writers import KnownWriters
 
 if TYPE_CHECKING:
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
 
     from pyspark.sql import Column, DataFrame
 
+    from fink_dagster.lake.lake import Append
     from fink_dagster.lake.quarantine import Place
     from fink_dagster.lake.staging import Staged
     from fink_dagster.stages.stage import Batch, NightContext
@@ -107,17 +106,11 @@ class Stream2Raw:
         SchemaWidened
             When the batch brought new fields; it must come again.
         """
-        lake, append = self.context.lake, Append(NAME, batch.checkpoint, batch.number)
-        begun = any(lake.appended(table, append) for table in (TABLE, QUARANTINE))
         # A topic has more partitions than this machine has cores, and each task would write a file of its own.
         messages = messages_of(rows.coalesce(rows.sparkSession.sparkContext.defaultParallelism))
-        if batch.starts_over or begun:
-            listed = ", ".join(f"'{topic}'" for topic in self.context.survey.topics(self.context.night))
-            messages = lake.not_in(messages, (TABLE, QUARANTINE), _COORDINATE, f"topic IN ({listed})")
-        if begun:
-            # What was an alert when the batch was cut off may be none today, or the other way round: the rest of it is
-            # what neither table has, and another append.
-            append = Append(NAME, f"{batch.checkpoint}-rest-{uuid.uuid4().hex}", 0)
+        listed = ", ".join(f"'{topic}'" for topic in self.context.survey.topics(self.context.night))
+        tables, where = (TABLE, QUARANTINE), f"topic IN ({listed})"
+        messages, append = rest_of(self.context.lake, messages, batch, NAME, tables, where)
         self.take(messages, append, self._quarantine)
 
     def take(self, messages: DataFrame, append: Append, set_aside: SetAside) -> None:

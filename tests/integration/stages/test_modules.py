@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
 import io
-import os
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import fastavro
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,6 +18,7 @@ from fink_dagster.science.module import Limits, Module, Output
 from fink_dagster.science.run import STATUS, VERSIONS, run_modules
 from fink_dagster.stages.modules import added_by_modules, tallies_in
 from fink_dagster.surveys import get_survey
+from tests.harmful import crashes, exits, sleeps, takes_8_gib
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -84,7 +81,7 @@ def test_whatever_modules_do_to_their_processes_the_others_give_the_same_and_the
     spark: SparkSession, alerts: pa.RecordBatch, tmp_path: Path
 ) -> None:
     pq.write_table(pa.Table.from_batches([alerts]), tmp_path / "alerts.parquet")
-    ends = {"sleeps": _sleep, "exits": _exit, "crashes": _crash, "takes_all": _take_8_gib}
+    ends = {"sleeps": sleeps, "exits": exits, "crashes": crashes, "takes_all": takes_8_gib}
     bad = [replace(_same(name, end, of="candid"), alone=True) for name, end in ends.items()]
     bad[0] = replace(bad[0], limits=Limits(seconds=2.0))
     without, _ = _by_spark(spark, tmp_path / "alerts.parquet", list(PLAN.modules))
@@ -103,24 +100,6 @@ def test_whatever_modules_do_to_their_processes_the_others_give_the_same_and_the
 def _codes(table: pa.Table, names: Iterable[str]) -> dict[str, list[str]]:
     cells = [dict(cell) for cell in table.column(STATUS).to_pylist()]
     return {name: [cell[name] for cell in cells] for name in names}
-
-
-def _sleep(x: pd.Series) -> pd.Series:
-    time.sleep(1000)
-    return x
-
-
-def _exit(_: pd.Series) -> pd.Series:
-    os._exit(3)
-
-
-def _crash(x: pd.Series) -> pd.Series:
-    ctypes.string_at(0)
-    return x
-
-
-def _take_8_gib(x: pd.Series) -> np.ndarray:
-    return np.ones(2**30)[: len(x)]
 
 
 def _same(name: str, function: Any, of: str = "") -> Module:

@@ -40,13 +40,20 @@ def fragile(magnitude):
     assert (numbers(magnitude) < LIMIT).all(), "too faint"
     return 2 * numbers(magnitude)
 
+def absent(magnitude):
+    if LIMIT == 18:
+        raise Unavailable("no_catalogue", "not there yet")
+    return numbers(magnitude)
+
 """
 
 
 def _write(folder: Path, limit: str, version: str) -> None:
     module = declared("fragile", function="fragile", version=repr(version))
     after = declared("after", inputs="('fragile',)", function="lambda twice: numbers(twice) + 1")
-    text = f"{HEAD}{FRAGILE}\nMODULES = [{module}, {after}]\n".replace("LIMIT", limit)
+    absent = declared("absent", function="absent")
+    reader = declared("reader", optional="('absent',)", function="lambda magnitude, other: numbers(other.fillna(-1))")
+    text = f"{HEAD}{FRAGILE}\nMODULES = [{module}, {after}, {absent}, {reader}]\n".replace("LIMIT", limit)
     (folder / "fragile.py").write_text(text)
     registry.reload()
 
@@ -117,6 +124,15 @@ def test_failed_cells_are_filled_in_lake_and_hbase_and_nothing_else_changes(
     assert after.select(others).equals(before.select(others))
     assert _in_hbase(settings) == sorted(after["fragile"].to_pylist())
 
+    assert set(before["reader"].to_pylist()) == {-1.0}
+    assert _again(spark, settings, "reader")["reader"].asked == 0
+    third = _again(spark, settings, "reader", "absent")
+    assert [(name, each.asked, each.changed) for name, each in third.items()] == [
+        ("absent", 20, 20),
+        ("reader", 20, 20),
+    ]
+    assert _rows(spark, settings)["reader"].to_pylist() == magnitudes
+
     held = snapshots(spark, settings, SURVEY)
     assert _again(spark, settings, "fragile", "after")["fragile"].asked == 0
     assert snapshots(spark, settings, SURVEY) == held
@@ -139,7 +155,7 @@ def test_no_module_of_the_platform_gives_another_value_the_second_time(
     assert snapshots(spark, settings, survey) == held
 
 
-def test_a_night_somebody_writes_is_left_alone(spark: SparkSession, settings: Settings) -> None:
+def test_a_night_somebody_writes_or_that_is_not_closed_is_left_alone(spark: SparkSession, settings: Settings) -> None:
     survey = ztf_named("rerun_held")
     lease = NightLease(settings.checkpoints(survey.name, NIGHT.key), "another")
     lease.acquire()
@@ -148,6 +164,8 @@ def test_a_night_somebody_writes_is_left_alone(spark: SparkSession, settings: Se
             list(rerun_nights(spark, settings, survey, [NIGHT], ["roid"], failed_only=True))
     finally:
         lease.release()
+    with pytest.raises(OperationError, match="must be closed; it is not"):
+        list(rerun_nights(spark, settings, survey, [NIGHT], ["roid"], failed_only=True))
 
 
 @pytest.mark.parametrize(

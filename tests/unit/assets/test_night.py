@@ -27,6 +27,7 @@ class FakeStreams:
 
     def __init__(self) -> None:
         self.asked: list[Selection | None] = []
+        self.done: list[str] = []
         places = [{"topic": "t", "partition": 0, "offset": offset} for offset in range(3)]
         self.tables = {
             "quarantine": [{**place, "night": NIGHT, "code": "avro"} for place in places],
@@ -46,18 +47,20 @@ class FakeStreams:
             flow=lambda: Flow(passage, passage, passage, passage),
             quarantined=lambda: {"avro": 2},
             poll=lambda: None,
-            finish=lambda: None,
+            finish=lambda: self.done.append("queries stopped"),
             rates=dict,
             measures=lambda: {"raw2science": {"science_modules_off": 1}},
             failures=dict,
         )
+        self.done.append("lease given back")
 
 
 @pytest.fixture
 def streams(monkeypatch: pytest.MonkeyPatch) -> FakeStreams:
     account = SimpleNamespace(closes=True, why_open=[], quarantined={"avro": 2}, as_books=dict)
-    monkeypatch.setattr(module, "close_night", lambda *_: account)
-    return FakeStreams()
+    fake = FakeStreams()
+    monkeypatch.setattr(module, "close_night", lambda *_: fake.done.append("closed") or account)
+    return fake
 
 
 def ran(streams: FakeStreams, instance: dg.DagsterInstance | None = None, **config: Any) -> dg.ExecuteInProcessResult:
@@ -91,6 +94,11 @@ def test_science_modules_that_are_switched_off_are_counted_beside_the_rows(strea
         if "lag" in each.metadata and "science_modules_off" in each.metadata
     }
     assert off == {"science_alerts": 1}
+
+
+def test_a_night_is_closed_before_another_run_can_have_it(streams: FakeStreams) -> None:
+    ran(streams)
+    assert streams.done == ["queries stopped", "closed", "lease given back"]
 
 
 def test_every_stage_and_quarantine_are_materialized(streams: FakeStreams) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import subprocess
@@ -22,6 +21,7 @@ from fink_dagster.science.isolation import Processes
 from fink_dagster.science.module import Limits, Module, Output, Unavailable
 from fink_dagster.science.run import Ran, run_modules
 from fink_dagster.science.transport import answer_message, failure_message, read_answer
+from tests.harmful import crashes, exits, sleeps, spins, takes_8_gib
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,29 +42,6 @@ def _module(
     name: str, function: Callable[..., Any], *, kind: str = "int", alone: bool = True, **others: object
 ) -> Module:
     return Module(name, "1", ("x",), (Output(name, kind, "", "."),), function, alone=alone, **others)  # type: ignore[arg-type]
-
-
-def _sleeps(x: pd.Series) -> pd.Series:
-    time.sleep(1000)
-    return x
-
-
-def _spins(x: pd.Series) -> pd.Series:
-    while True:
-        pass
-
-
-def _exits(_: pd.Series) -> pd.Series:
-    os._exit(3)
-
-
-def _crashes(_: pd.Series) -> pd.Series:
-    ctypes.string_at(0)
-    raise AssertionError
-
-
-def _takes_8_gib(x: pd.Series) -> np.ndarray:
-    return np.ones(2**30)[: len(x)]
 
 
 def _leaves_a_process_that_holds_the_line(_: pd.Series) -> pd.Series:
@@ -103,11 +80,11 @@ GOOD = (
 @pytest.mark.parametrize(
     ("function", "code", "text"),
     [
-        (_sleeps, "timeout", "took more than the 1 s it may"),
-        (_spins, "timeout", "took more than the 1 s it may"),
-        (_exits, "crashed", "its process ended with exit code 3"),
-        (_crashes, "crashed", "its process ended with SIGSEGV"),
-        (_takes_8_gib, "out_of_memory", "Unable to allocate 8.00 GiB"),
+        (sleeps, "timeout", "took more than the 1 s it may"),
+        (spins, "timeout", "took more than the 1 s it may"),
+        (exits, "crashed", "its process ended with exit code 3"),
+        (crashes, "crashed", "its process ended with SIGSEGV"),
+        (takes_8_gib, "out_of_memory", "Unable to allocate 8.00 GiB"),
         (_leaves_a_process_that_holds_the_line, "timeout", "took more than the 1 s it may"),
         (lambda x: x[:-1], "wrong_shape", "must have 40 values; got 39"),
         (lambda x: x + 0.5, "wrong_type", "'bad' must be int"),
@@ -137,7 +114,7 @@ def test_a_module_in_a_process_gives_what_it_gives_here(processes: Processes) ->
 
 def test_one_alert_a_module_crashes_on_costs_no_other_its_value(processes: Processes) -> None:
     def crash_on_seven(x: pd.Series) -> pd.Series:
-        return _crashes(x) if 7 in x.to_numpy() else x
+        return crashes(x) if 7 in x.to_numpy() else x
 
     ran = run_modules(FRAME, [_module("a", crash_on_seven)], processes)
     assert [row for row, status in enumerate(ran.status) if status] == [7]

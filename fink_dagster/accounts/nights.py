@@ -5,15 +5,20 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from fink_dagster.errors import OperationError, UserError
 from fink_dagster.kafka.clients import survey_client
 from fink_dagster.kafka.count import messages_in
 from fink_dagster.kafka.topics import offsets
-from fink_dagster.lake.reading import of_topics
+from fink_dagster.lake.nights import CLOSED, state_of
+from fink_dagster.lake.reading import LakeReader, of_topics
+from fink_dagster.surveys.base import Night
 
 if TYPE_CHECKING:
     from fink_dagster.lake.nights import Offsets
-    from fink_dagster.lake.reading import LakeReader
     from fink_dagster.settings import Settings
+    from fink_dagster.surveys.base import Survey
+
+SCIENCE = "science_alerts"
 
 
 def all_nights(reader: LakeReader) -> list[str]:
@@ -25,6 +30,46 @@ def all_nights(reader: LakeReader) -> list[str]:
             nights |= {part["night"] for part in held.inspect.partitions()["partition"].to_pylist()}
     rows = reader.rows("nights", ("night",))
     return sorted(nights | set(rows["night"].to_pylist() if rows else ()))
+
+
+def nights_between(settings: Settings, survey: Survey, text: str) -> list[Night]:
+    """Return the nights with science alerts that ``A..B`` names, both included; ``A`` alone is that night.
+
+    Raises
+    ------
+    UserError
+        When the text is no such interval.
+    OperationError
+        When there is no such night, or one of them is not closed.
+    """
+    first, _, last = text.partition("..")
+    begin, end = Night.parse(first), Night.parse(last or first)
+    if end.key < begin.key:
+        message = f"nights: must end after they begin; got {text[:40]!r}; for example 2018-08-19..2018-11-29"
+        raise UserError(message)
+    reader = LakeReader(settings, survey.name)
+    keys = [key for key in all_nights(reader) if begin.key <= key <= end.key and reader.count_night(SCIENCE, key)]
+    if not keys:
+        message = f"nights {text}: one must have science alerts of {survey.name}; see `fink-dagster account --all`"
+        raise OperationError(message)
+    nights = [Night(key) for key in keys]
+    for night in nights:
+        must_be_closed(reader, survey, night)
+    return nights
+
+
+def must_be_closed(reader: LakeReader, survey: Survey, night: Night) -> None:
+    """Do nothing where a night is closed.
+
+    Raises
+    ------
+    OperationError
+        When it is not.
+    """
+    state = state_of(reader, night.key)
+    if state is None or state.state != CLOSED:
+        message = f"night {night} ({survey.name}): must be closed; it is not; run `fink-dagster night {night}` first"
+        raise OperationError(message)
 
 
 def held_by(settings: Settings, reader: LakeReader, topics: list[str]) -> Offsets:

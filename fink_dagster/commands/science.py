@@ -68,8 +68,9 @@ def rerun(
 
     Example: fink-dagster science rerun --module vsx --nights 2018-08-19..2018-11-29 --failed-only
     """
+    from fink_dagster.accounts.nights import nights_between
     from fink_dagster.lake.spark import session
-    from fink_dagster.streams.rerun import nights_between, rerun_nights
+    from fink_dagster.streams.rerun import rerun_nights
 
     settings = load_settings()
     whose = get_survey(survey or settings.survey)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from happybase import Connection
 
+from fink_dagster.accounts.nights import nights_between
 from fink_dagster.errors import OperationError, TransientError, UserError
 from fink_dagster.lake.lake import Lake
 from fink_dagster.replay.replay import replay
@@ -17,7 +18,7 @@ from fink_dagster.replay.sources import open_source
 from fink_dagster.science import registry
 from fink_dagster.stages.rerun import Rerun
 from fink_dagster.streams.lease import NightLease
-from fink_dagster.streams.rerun import nights_between, rerun_nights
+from fink_dagster.streams.rerun import rerun_nights
 from fink_dagster.surveys.base import Night
 from tests.integration.streams.conftest import snapshots
 from tests.own_modules import HEAD, declared

@@ -38,9 +38,9 @@ def nights_between(settings: Settings, survey: Survey, text: str) -> list[Night]
     Raises
     ------
     UserError
-        When the text is no such interval.
+        When the text is no such interval, or there is no such night.
     OperationError
-        When there is no such night, or one of them is not closed.
+        When one of them is not closed.
     """
     first, _, last = text.partition("..")
     begin, end = Night.parse(first), Night.parse(last or first)
@@ -51,7 +51,7 @@ def nights_between(settings: Settings, survey: Survey, text: str) -> list[Night]
     keys = [key for key in all_nights(reader) if begin.key <= key <= end.key and reader.count_night(SCIENCE, key)]
     if not keys:
         message = f"nights {text}: one must have science alerts of {survey.name}; see `fink-dagster account --all`"
-        raise OperationError(message)
+        raise UserError(message)
     nights = [Night(key) for key in keys]
     for night in nights:
         must_be_closed(reader, survey, night)

@@ -184,5 +184,5 @@ def test_an_interval_of_nights_that_is_none_is_refused(settings: Settings, text:
 
 
 def test_nights_without_alerts_are_refused(settings: Settings) -> None:
-    with pytest.raises(OperationError, match="one must have science alerts"):
+    with pytest.raises(UserError, match="one must have science alerts"):
         nights_between(settings, ztf_named("never"), "2018-08-19")

@@ -111,21 +111,21 @@ def test_a_folder_that_takes_no_files_is_one_sentence(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "error", "why"),
+    ("asked", "why"),
     [
-        (["--module", "rioid", "--nights", "2018-08-19"], UserError, "did you mean 'roid'"),
-        (["--module", "roid", "--nights", "2018-8-19"], UserError, "must be a date as YYYY-MM-DD"),
-        (["--module", "roid", "--nights", "2018-08-19..2018-08-01"], UserError, "must end after they begin"),
-        (["--module", "roid", "--nights", "2018-08-19"], OperationError, "one must have science alerts of ztf"),
+        (["--module", "rioid", "--nights", "2018-08-19"], "did you mean 'roid'"),
+        (["--module", "roid", "--nights", "2018-8-19"], "must be a date as YYYY-MM-DD"),
+        (["--module", "roid", "--nights", "2018-08-19..2018-08-01"], "must end after they begin"),
+        (["--module", "roid", "--nights", "2018-08-19"], "one must have science alerts of ztf"),
     ],
 )
 def test_a_module_or_nights_that_are_not_there_are_refused_before_spark_is_started(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, asked: list[str], error: type[Exception], why: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, asked: list[str], why: str
 ) -> None:
     monkeypatch.setenv("FINK_DATA", str(tmp_path / "data"))
     monkeypatch.setattr("fink_dagster.lake.spark.session", lambda *_: pytest.fail("Spark was started"))
     said = RUNNER.invoke(app, ["rerun", *asked])
-    assert isinstance(said.exception, error)
+    assert isinstance(said.exception, UserError)
     assert why in str(said.exception)
     assert not (tmp_path / "data").exists()
 

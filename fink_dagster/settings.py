@@ -55,6 +55,11 @@ class Settings(BaseSettings):
 
     survey_kafka: KafkaCluster = Field(KafkaCluster(), description="where alerts come from; never written to")
     distribution_kafka: KafkaCluster = Field(KafkaCluster(), description="where user topics are")
+    topic_partitions: int = Field(4, gt=0, description="partitions of a new user topic")
+    topic_replication: int | None = Field(
+        None, gt=0, description="copies of a new user topic, on as many brokers; unset: the broker's own default"
+    )
+    topic_retention_days: float = Field(7.0, gt=0, description="how long user topics keep a message")
     kafka_port: int = Field(19092, description="embedded Kafka, clients")
     kafka_controller_port: int = Field(19093, description="embedded Kafka, controller")
 

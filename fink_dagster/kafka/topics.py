@@ -24,6 +24,8 @@ MAX_MESSAGE_BYTES = 16_777_216
 """Of the topics made here: four times what stream2raw reads by default, so that a message that is too long for it can
 be stored, found and counted as quarantined."""
 
+BROKERS_OWN = -1
+"""Asks for as many copies of a topic as the broker makes by default."""
 _LEADER_WAIT_SECONDS = 0.05
 _NO_LEADER_YET = frozenset(
     {
@@ -49,7 +51,13 @@ def existing_topics(config: Mapping[str, str], names: Iterable[str]) -> set[str]
 
 
 def ensure_topic(
-    config: Mapping[str, str], name: str, partitions: int, *, retention_ms: int = -1, compact: bool = False
+    config: Mapping[str, str],
+    name: str,
+    partitions: int,
+    *,
+    retention_ms: int = -1,
+    compact: bool = False,
+    replication: int = BROKERS_OWN,
 ) -> int:
     """Create a topic where there is none, wait until it can be written to, and return how many partitions it has.
 
@@ -67,6 +75,8 @@ def ensure_topic(
         How long a new topic keeps a message [ms]; -1: for ever.
     compact : bool
         Whether a new topic keeps the newest message of each key instead.
+    replication : int
+        How many copies of a new topic there are, each on a broker of its own.
 
     Raises
     ------
@@ -77,7 +87,8 @@ def ensure_topic(
     """
     admin = AdminClient(dict(config))
     policy = {"cleanup.policy": "compact"} if compact else {"retention.ms": str(retention_ms)}
-    new = NewTopic(name, num_partitions=partitions, config={"max.message.bytes": str(MAX_MESSAGE_BYTES), **policy})
+    options = {"max.message.bytes": str(MAX_MESSAGE_BYTES), **policy}
+    new = NewTopic(name, num_partitions=partitions, replication_factor=replication, config=options)
     with answering(config, f"topic {name!r}"):
         if _described(admin, name) is None:
             _create(admin, new)

@@ -15,12 +15,12 @@ import pandas as pd
 from fink_dagster.filters.apply import passing
 from fink_dagster.filters.registry import filters
 from fink_dagster.kafka.clients import distribution_client
-from fink_dagster.kafka.topics import ensure_topic
 from fink_dagster.kafka.transactions import Outgoing, TransactionalWriter
+from fink_dagster.kafka.user_topics import ensure_user_topics
 from fink_dagster.lake.lake import Append
 from fink_dagster.lake.reading import of_night
 from fink_dagster.lake.tables import added_columns
-from fink_dagster.stages.wire import avro_schema, packed
+from fink_dagster.stages.wire import avro_schema, packed, schema_fingerprint
 from fink_dagster.surveys.avro import by_place, has_path
 
 if TYPE_CHECKING:
@@ -36,9 +36,6 @@ if TYPE_CHECKING:
 NAME = "distribution"
 COUNT = "count"
 """What ``distributed`` calls the sending of every alert to the count topic; not the name of a filter."""
-DAY_MS = 86_400_000
-RETENTION_MS = 7 * DAY_MS
-PARTITIONS = 4
 
 
 class Distribution:
@@ -59,9 +56,8 @@ class Distribution:
         self.filters = filters_for(context.survey)
         survey, night = context.survey.name, context.night
         self.count_topic = count_topic(survey, night.compact)
-        self._config = distribution_client(context.settings)
-        markers = f"{self.count_topic}_markers"
-        self._writer = TransactionalWriter(self._config, f"fink-{NAME}-{survey}-{night}", markers)
+        config, markers = distribution_client(context.settings), f"{self.count_topic}_markers"
+        self._writer = TransactionalWriter(config, f"fink-{NAME}-{survey}-{night}", markers)
         self._sent: dict[str, set[int]] | None = None
 
     def source(self) -> DataFrame:
@@ -96,8 +92,8 @@ class Distribution:
     def _memory(self) -> dict[str, set[int]]:
         """Return what was sent, by filter: read once from the lake, together with markers the lake does not know."""
         if self._sent is None:
-            for topic in [self.count_topic, *(item.topic(self.context.survey.name) for item in self.filters)]:
-                ensure_topic(self._config, topic, PARTITIONS, retention_ms=RETENTION_MS)
+            topics = [item.topic(self.context.survey.name) for item in self.filters]
+            ensure_user_topics(self.context.settings, [self.count_topic, *topics])
             self._writer.open()
             self._sent = self._in_lake()
             self._remember(
@@ -138,6 +134,7 @@ class Distribution:
         identifier, survey = self.context.survey.identifier, self.context.survey
         counted, whole = rows.select(survey.object_identifier, identifier), rows
         keys = {COUNT: avro_schema(counted), "": avro_schema(whole)}
+        fingerprints = {key: ("schema", schema_fingerprint(schema).encode()) for key, schema in keys.items()}
         judged = rows.withColumn("_judged", judgement(self.filters)).select(
             F.col(identifier).alias("_id"),
             "_judged",
@@ -147,10 +144,12 @@ class Distribution:
         topics = {item.name: item.topic(survey.name) for item in self.filters}
         for row in judged.toLocalIterator():
             headers = [(identifier, str(row["_id"]).encode()), ("night", self.context.night.key.encode())]
-            yield Outgoing(COUNT, self.count_topic, row["_id"], keys[COUNT].encode(), bytes(row["_counted"]), headers)
+            counted_key, marked = keys[COUNT].encode(), [*headers, fingerprints[COUNT]]
+            yield Outgoing(COUNT, self.count_topic, row["_id"], counted_key, bytes(row["_counted"]), marked)
             self.troubles |= {f"filter {name}": why for name, why in row["_judged"]["failed"].items()}
             for name in row["_judged"]["passed"]:
-                yield Outgoing(name, topics[name], row["_id"], keys[""].encode(), bytes(row["_alert"]), headers)
+                marked = [*headers, fingerprints[""]]
+                yield Outgoing(name, topics[name], row["_id"], keys[""].encode(), bytes(row["_alert"]), marked)
 
 
 def filters_for(survey: Survey) -> list[Filter]:

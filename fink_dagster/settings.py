@@ -83,6 +83,9 @@ class Settings(BaseSettings):
     max_offsets_per_trigger: int = Field(10_000, gt=0, description="messages in a micro-batch of stream2raw, at most")
     max_message_bytes: int = Field(4_194_304, gt=0, description="a longer message goes to quarantine unread")
     drain_grace_seconds: float = Field(3.0, ge=0, description="how long a night must stay drained before it closes")
+    filter_share_limit: float = Field(
+        0.05, gt=0, le=1, description="share of the alerts a filter may pass in its trials and still be activated"
+    )
 
     @property
     def survey_kafka_address(self) -> str:

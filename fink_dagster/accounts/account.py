@@ -13,7 +13,7 @@ from fink_dagster.hbase.tables import row_key
 from fink_dagster.lake.nights import CLOSED, Offsets, state_of
 from fink_dagster.lake.quarantine import by_code, coordinate_of
 from fink_dagster.lake.reading import LakeReader, of_night, of_topics
-from fink_dagster.stages.distribution import COUNT, count_topic, filters_for
+from fink_dagster.stages.distribution import COUNT, active_filters, count_topic
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -190,13 +190,17 @@ class _Books:
         return {(row["table"], bytes(row["row_key"])) for row in self.archived}
 
     def _topics_sent(self) -> dict[str, int]:
-        known = [
-            count_topic(self.survey.name, self.night.compact),
-            *(f.topic(self.survey.name) for f in filters_for(self.survey)),
-        ]
+        known = self._topics_known()
         sent = Counter({(row["topic"], row[self.identifier]): 1 for row in self.distributed})
         counted = Counter(topic for topic, _ in sent)
         return {topic: counted[topic] for topic in sorted({*known, *counted})}
+
+    def _topics_known(self) -> list[str]:
+        """Return a night's topics, sent to or not: those it was closed with, else those of the filters active now."""
+        if self.state and self.state.state == CLOSED and self.state.account:
+            return list(self.state.account["distributed"])
+        user_topics = (item.topic(self.survey.name) for item in active_filters(self.reader, self.survey))
+        return [count_topic(self.survey.name, self.night.compact), *user_topics]
 
 
 def _expected_key(row: dict[str, Any], survey: Survey) -> bytes:

@@ -106,6 +106,9 @@ def tables(survey: Survey, alert_schema: Mapping[str, Any] | None = None) -> dic
         Table("archived", "what HBase has acknowledged", (NIGHT, *_ARCHIVED, who[1])),
         Table("writer_schemas", "every schema a message was written with", _SCHEMAS, partitioned=False),
         Table("nights", "the life of a night, one row a change", (NIGHT, *_NIGHTS), partitioned=False),
+        Table("filter_trials", "what came of a filter tried on a past night", (NIGHT, *_TRIALS), partitioned=False),
+        Table("filter_states", "which filters send, one row a change", _STATES, partitioned=False),
+        Table("filter_errors", "batches on which a filter failed", (NIGHT, *_ERRORS)),
     )
     return {table.name: table for table in declared}
 
@@ -143,6 +146,27 @@ _NIGHTS = (
     Column("offsets", "string", "JSON: topic -> partition -> first, end, messages"),
     Column("account", "string", "JSON: the account when the night was closed"),
 )
+_OF_FILTER = (Column("filter", "string", "filter"), Column("version", "string", "version of the filter"))
+_FAILED = (
+    Column("failed", "bigint", "alerts the filter failed on"),
+    Column("error", "string", "why it failed on the last of them; empty when it did not"),
+)
+_TRIALS = (
+    Column("tried_at", "timestamp", "when it was tried, UTC; the newest of a night counts"),
+    *_OF_FILTER,
+    Column("alerts", "bigint", "science alerts of the night, each judged"),
+    Column("passed", "bigint", "alerts the filter passed"),
+    *_FAILED,
+    Column("examples", "array<bigint>", "identifiers of a few alerts that passed"),
+)
+_STATES = (
+    Column("changed_at", "timestamp", "when the state changed, UTC; the newest counts"),
+    *_OF_FILTER,
+    Column("state", "string", "active or inactive"),
+    Column("share_limit", "double", "largest share of a night's science alerts it is meant to pass"),
+    Column("why", "string", "what spoke for the change"),
+)
+_ERRORS = (Column("failed_at", "timestamp", "when the batch was judged, UTC"), *_OF_FILTER, *_FAILED)
 
 
 def _raw(survey: Survey, schema: Mapping[str, Any]) -> Table:

@@ -8,15 +8,18 @@ is ``kafka.transactions``; which filters exist is ``filters``.
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from fink_dagster.filters.activation import is_active
 from fink_dagster.filters.apply import passing
 from fink_dagster.filters.registry import filters
 from fink_dagster.kafka.clients import distribution_client
 from fink_dagster.kafka.transactions import Outgoing, TransactionalWriter
 from fink_dagster.kafka.user_topics import ensure_user_topics
+from fink_dagster.lake.filters import decisions_in, keep_failures
 from fink_dagster.lake.lake import Append
 from fink_dagster.lake.reading import of_night
 from fink_dagster.lake.tables import added_columns
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
     from fink_dagster.filters.filter import Filter
     from fink_dagster.kafka.markers import Sent
+    from fink_dagster.lake.reading import LakeReader
     from fink_dagster.stages.stage import Batch, NightContext
     from fink_dagster.surveys.base import Survey
 
@@ -45,15 +49,19 @@ class Distribution:
     ----------
     context : NightContext
         The night and what to work with.
+    filters : sequence of Filter, optional
+        Those the night began with; default: those that are active now.
     """
 
     name = NAME
 
-    def __init__(self, context: NightContext) -> None:
+    def __init__(self, context: NightContext, filters: Sequence[Filter] | None = None) -> None:
         self.context = context
         self.troubles: dict[str, str] = {}
         self.measures: dict[str, int] = {}
-        self.filters = filters_for(context.survey)
+        active = active_filters(context.lake.reader, context.survey) if filters is None else filters
+        self.filters = list(active)
+        self._failed: Counter[str] = Counter()
         survey, night = context.survey.name, context.night
         self.count_topic = count_topic(survey, night.compact)
         config, markers = distribution_client(context.settings), f"{self.count_topic}_markers"
@@ -70,6 +78,7 @@ class Distribution:
 
     def process(self, rows: DataFrame, batch: Batch) -> None:
         """Send one batch of science alerts to the topics of the filters they pass, and to the count topic."""
+        self._failed.clear()
         try:
             memory = self._memory()
             outgoing = [
@@ -79,6 +88,7 @@ class Distribution:
             ]
             if outgoing:
                 self._remember(self._writer.send(f"{batch.checkpoint}/{batch.number}", outgoing))
+            self._keep_failures(batch)
         except BaseException:
             # What was sent is in doubt: the next attempt reads the lake and the markers again.
             self.close()
@@ -123,6 +133,11 @@ class Distribution:
         for item in sent:
             self._sent_of(item.filter).add(item.candid)
 
+    def _keep_failures(self, batch: Batch) -> None:
+        why = {name: self.troubles[_silent(name)] for name in self._failed}
+        append = Append(NAME, batch.checkpoint, batch.number)
+        keep_failures(self.context.lake, self.context.night.key, self.filters, self._failed, why, append)
+
     def _sent_of(self, name: str) -> set[int]:
         memory = self._sent if self._sent is not None else {}
         return memory.setdefault(name, set())
@@ -146,7 +161,8 @@ class Distribution:
             headers = [(identifier, str(row["_id"]).encode()), ("night", self.context.night.key.encode())]
             counted_key, marked = keys[COUNT].encode(), [*headers, fingerprints[COUNT]]
             yield Outgoing(COUNT, self.count_topic, row["_id"], counted_key, bytes(row["_counted"]), marked)
-            self.troubles |= {f"filter {name}": why for name, why in row["_judged"]["failed"].items()}
+            self.troubles |= {_silent(name): why for name, why in row["_judged"]["failed"].items()}
+            self._failed.update(row["_judged"]["failed"].keys())
             for name in row["_judged"]["passed"]:
                 marked = [*headers, fingerprints[""]]
                 yield Outgoing(name, topics[name], row["_id"], keys[""].encode(), bytes(row["_alert"]), marked)
@@ -156,6 +172,12 @@ def filters_for(survey: Survey) -> list[Filter]:
     """Return the filters that can judge a survey's science alerts: those whose inputs are columns of them."""
     schema, added = by_place(survey.alert_schema), {column.name for column in added_columns(survey)}
     return [item for item in filters() if all(path in added or has_path(schema, path) for path in item.inputs)]
+
+
+def active_filters(reader: LakeReader, survey: Survey) -> list[Filter]:
+    """Return those of them that send, by what was decided until now."""
+    decisions = decisions_in(reader)
+    return [item for item in filters_for(survey) if is_active(item, decisions, is_own=False)]
 
 
 def count_topic(survey: str, compact_night: str) -> str:
@@ -170,6 +192,10 @@ def judgement(active: Sequence[Filter]) -> Column:
     inputs = sorted({path for item in active for path in item.inputs}) or ["night"]
     kind = "passed array<string>, failed map<string,string>"
     return F.pandas_udf(_judge(active, inputs), kind)(*(F.col(path) for path in inputs))
+
+
+def _silent(name: str) -> str:
+    return f"filter {name}"
 
 
 def _judge(active: Sequence[Filter], inputs: list[str]) -> Callable[..., pd.DataFrame]:

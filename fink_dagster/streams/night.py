@@ -12,7 +12,7 @@ from fink_dagster.kafka.topics import existing_topics, offsets
 from fink_dagster.lake.lake import Lake
 from fink_dagster.lake.quarantine import Selection, by_code, coordinate_of, followed, stored
 from fink_dagster.stages.archive import Archive
-from fink_dagster.stages.distribution import Distribution
+from fink_dagster.stages.distribution import Distribution, active_filters
 from fink_dagster.stages.raw2science import Raw2Science
 from fink_dagster.stages.redrive import redrive
 from fink_dagster.stages.stage import NightContext
@@ -24,6 +24,7 @@ from fink_dagster.streams.query import STOP_SECONDS, StageQuery
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+    from fink_dagster.filters.filter import Filter
     from fink_dagster.lake.quarantine import Place
     from fink_dagster.settings import Settings
     from fink_dagster.streams.query import Rate
@@ -48,6 +49,8 @@ class NightStreams:
 
     Attributes
     ----------
+    filters : list of Filter
+        Those that were active when the night's run began; it keeps them.
     refused : dict
         Of the messages that were to be re-driven, those that still are no alert: code -> how many.
     """
@@ -63,6 +66,7 @@ class NightStreams:
         self._redriven: set[Place] = set()
         self.lake = Lake(spark, settings, survey)
         self.queries: dict[str, StageQuery] = {}
+        self.filters: list[Filter] = []
         self.refused: dict[str, int] = {}
 
     def start(self, selection: Selection | None = None) -> None:
@@ -80,6 +84,7 @@ class NightStreams:
         """
         self._lease.acquire(int(self.spark._jvm.java.lang.ProcessHandle.current().pid()))
         self.lake.create(KnownWriters(self.lake, self.survey).reader)
+        self.filters = active_filters(self.lake.reader, self.survey)
         if selection is not None:
             self._redrive(selection)
         # Nobody but this run could re-drive more of them, and it does so no more.
@@ -156,7 +161,8 @@ class NightStreams:
 
     def _start_queries(self) -> None:
         self._start_stream2raw_when_there_is_a_topic()
-        for stage in (Raw2Science(self._context()), Distribution(self._context()), Archive(self._context())):
+        distribution = Distribution(self._context(), self.filters)
+        for stage in (Raw2Science(self._context()), distribution, Archive(self._context())):
             self._start(StageQuery(stage, self._folder / stage.name, self.settings.trigger_seconds))
 
     def _start_stream2raw_when_there_is_a_topic(self) -> None:

@@ -12,6 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from fink_dagster.errors import UserError, unknown
+from fink_dagster.plugins.kind import PLATFORM
 from fink_dagster.science import (
     classification,
     crossmatch,
@@ -26,7 +27,7 @@ from fink_dagster.science import (
 )
 from fink_dagster.science.admission import PLATFORM_COLUMNS, fault_in, names_in, taken, unread
 from fink_dagster.science.order import circle_among, in_order
-from fink_dagster.science.own import PLATFORM, Entry, found_in_folder, found_in_packages
+from fink_dagster.science.own import Entry, found_in_folder, found_in_packages
 from fink_dagster.settings import load_settings
 from fink_dagster.surveys.avro import has_path
 

@@ -18,8 +18,10 @@ from assets.config import NightConfig
 from assets.partitions import nights
 from assets.specs import column_lineage, key, stage_specs
 from expectations.account import account_closes, account_spec
+from expectations.filters import filters_behave, filters_spec
 from fink_dagster.accounts.account import Account
 from fink_dagster.accounts.closing import close_night
+from fink_dagster.accounts.filters import behaviour_in
 from fink_dagster.accounts.flow import Flow, Passage
 from fink_dagster.errors import UserError
 from fink_dagster.lake.quarantine import TABLE as QUARANTINE
@@ -46,7 +48,7 @@ def night_assets(survey: Survey) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=step(survey),
         specs=stage_specs(survey),
-        check_specs=[account_spec(survey)],
+        check_specs=[account_spec(survey), filters_spec(survey, nights(survey))],
         partitions_def=nights(survey),
         backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
     )
@@ -67,6 +69,7 @@ def night_assets(survey: Survey) -> dg.AssetsDefinition:
             message = f"night {night} ({survey.name}): its account must close; {why}; run it again"
             raise dg.Failure(message)
         yield from _materializations(survey, flow, account)
+        yield filters_behave(survey, behaviour_in(stream.lake.reader, survey, night.key, stream.filters))
 
     return stream_night
 

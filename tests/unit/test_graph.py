@@ -24,6 +24,7 @@ LINEAGE = {
     "ztf/topics/fink_sso_ztf_candidates_ztf": ["ztf/distributed"],
     "ztf/topics/fink_ztf_night": ["ztf/distributed"],
 }
+NIGHT = "2018-08-19"
 STAGES = {"ztf/raw_alerts", "ztf/quarantine", "ztf/science_alerts", "ztf/distributed", "ztf/archived"}
 
 
@@ -51,7 +52,18 @@ def test_stages_are_partitioned_by_night_owned_and_described_and_the_rest_is_ext
         if name in STAGES:
             assert node.owners, name
             assert node.metadata["dagster/column_schema"].columns, name
-            assert "2018-08-19" in node.partitions_def.get_partition_keys()
+            assert NIGHT in node.partitions_def.get_partition_keys()
+
+
+def test_the_account_and_the_filters_are_checked_and_the_filters_hold_nothing_up() -> None:
+    nodes = graph().resolve_asset_graph()
+    found = {key.name: nodes.get(key) for key in nodes.asset_check_keys}
+    assert {name: node.key.asset_key.to_user_string() for name, node in found.items()} == {
+        "account_closes": "ztf/raw_alerts",
+        "filters_behave": "ztf/distributed",
+    }
+    assert not found["filters_behave"].blocking
+    assert NIGHT in found["filters_behave"].partitions_def.get_partition_keys()
 
 
 def test_a_column_that_is_added_says_which_module_made_it_and_of_what() -> None:

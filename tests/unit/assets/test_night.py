@@ -14,6 +14,7 @@ import pytest
 from assets import night as module
 from fink_dagster.accounts.flow import Flow, Passage
 from fink_dagster.definitions import build_definitions
+from fink_dagster.filters.registry import get_filter
 from fink_dagster.lake.quarantine import Selection
 from fink_dagster.orchestrator import REFUSED_TAG
 from fink_dagster.settings import CHECKOUT, Settings
@@ -32,6 +33,8 @@ class FakeStreams:
         self.tables = {
             "quarantine": [{**place, "night": NIGHT, "code": "avro"} for place in places],
             "raw_alerts": [{**places[2], "night": "2018-08-20"}],
+            "science_alerts": [{"night": NIGHT}] * 3,
+            "distributed": [{"night": NIGHT, "filter": "sso_ztf_candidates", "candid": 1}],
         }
 
     @contextmanager
@@ -42,6 +45,7 @@ class FakeStreams:
             survey=survey,
             night=night,
             lake=SimpleNamespace(reader=FakeLakeReader(**self.tables)),
+            filters=[get_filter("sso_ztf_candidates")],
             settings=Settings(drain_grace_seconds=0),
             refused={"avro": 2},
             flow=lambda: Flow(passage, passage, passage, passage),
@@ -132,3 +136,37 @@ def test_a_run_that_was_asked_wrongly_is_not_tried_again(streams: FakeStreams, t
         done = ran(streams, instance, redrive={"offset": 3})
         assert not done.success
         assert instance.get_run_by_id(done.run_id).tags["dagster/will_retry"] == "false"
+
+
+def checks(done: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:
+    return {each.check_name: each for each in done.get_asset_check_evaluations()}
+
+
+def test_what_each_filter_passed_is_a_check_of_the_night(streams: FakeStreams) -> None:
+    check = checks(ran(streams))["filters_behave"]
+    assert (check.passed, check.partition, check.asset_key.path) == (True, NIGHT, ["ztf", "distributed"])
+    (row,) = check.metadata["filters"].records
+    assert row.data == {
+        "filter": "sso_ztf_candidates",
+        "version": get_filter("sso_ztf_candidates").version,
+        "passed": 1,
+        "share": pytest.approx(1 / 3),
+        "share_limit": 1.0,
+        "failed": 0,
+        "error": "",
+    }
+
+
+def test_a_filter_that_failed_is_warned_of_and_the_night_is_there_all_the_same(streams: FakeStreams) -> None:
+    failed = {"failed_at": 1, "night": NIGHT, "filter": "sso_ztf_candidates", "failed": 2, "error": "KeyError: 'x'"}
+    streams.tables["filter_errors"] = [{**failed, "version": get_filter("sso_ztf_candidates").version}]
+    done = ran(streams)
+    check = checks(done)["filters_behave"]
+    assert (check.passed, check.severity, check.metadata["wrong"].value) == (
+        False,
+        dg.AssetCheckSeverity.WARN,
+        "sso_ztf_candidates",
+    )
+    assert check.metadata["filters"].records[0].data["error"] == "KeyError: 'x'"
+    assert done.success
+    assert len(done.get_asset_materialization_events()) == 5

@@ -1,9 +1,10 @@
 """Every setting of the platform, read once at the edge.
 
 Commands and resources call :func:`load_settings`; everything below receives the frozen object, and nothing else in
-``fink_dagster`` reads the environment. Only the registry of science modules, which has no caller that could hand it
-over, asks for itself, once in a process. A setting ``kafka_port`` is the variable ``FINK_KAFKA_PORT``; members of a
-group are joined by two underscores, as in ``FINK_SURVEY_KAFKA__ADDRESS``. Secrets come from the environment only.
+``fink_dagster`` reads the environment. Only the registries of science modules and of filters, which have no caller that
+could hand it over, ask for themselves, once in a process. A setting ``kafka_port`` is the variable ``FINK_KAFKA_PORT``;
+members of a group are joined by two underscores, as in ``FINK_SURVEY_KAFKA__ADDRESS``. Secrets come from the
+environment only.
 """
 
 from __future__ import annotations
@@ -51,6 +52,12 @@ class Settings(BaseSettings):
     science_modules: Path | None = Field(
         None, description="folder of science modules of your own, one .py file each with MODULE or MODULES; unset: none"
     )
+    filters: Path | None = Field(
+        None, description="folder of filters of your own, one .py file each with FILTER or FILTERS; unset: none"
+    )
+    fink_filters: str | None = Field(
+        None, description="filters of fink-filters that run unmodified: all, or names joined by commas; unset: none"
+    )
     survey: str = Field("ztf", description="survey a command means when it does not say one")
 
     survey_kafka: KafkaCluster = Field(KafkaCluster(), description="where alerts come from; never written to")
@@ -60,6 +67,10 @@ class Settings(BaseSettings):
         None, gt=0, description="copies of a new user topic, on as many brokers; unset: the broker's own default"
     )
     topic_retention_days: float = Field(7.0, gt=0, description="how long user topics keep a message")
+    transfer_retention_days: float = Field(7.0, gt=0, description="how long a data transfer can be fetched")
+    new_user_password: SecretStr | None = Field(
+        None, description="password `fink-dagster users add` gives; unset: one it makes and prints"
+    )
     kafka_port: int = Field(19092, description="embedded Kafka, clients")
     kafka_controller_port: int = Field(19093, description="embedded Kafka, controller")
 
@@ -103,6 +114,22 @@ class Settings(BaseSettings):
         return f"127.0.0.1:{self.kafka_port}"
 
     @property
+    def embedded_kafka_is_secured(self) -> bool:
+        """Whether the embedded broker asks for a user: where it is the Kafka users read from, and that is to ask."""
+        return self.distribution_kafka.address is None and self.distribution_kafka.security_protocol != "PLAINTEXT"
+
+    @property
+    def embedded_kafka(self) -> KafkaCluster:
+        """How the embedded broker is spoken to."""
+        return self.distribution_kafka if self.embedded_kafka_is_secured else KafkaCluster()
+
+    @property
+    def survey_cluster(self) -> KafkaCluster:
+        """How the survey's Kafka is spoken to; the embedded broker has one security for both it stands in for."""
+        stands_in = self.survey_kafka.address is None and self.embedded_kafka_is_secured
+        return self.embedded_kafka if stands_in else self.survey_kafka
+
+    @property
     def hbase(self) -> tuple[str, int]:
         """Host and port of the HBase Thrift server in use."""
         host, _, port = (self.hbase_address or f"127.0.0.1:{self.hbase_port}").rpartition(":")
@@ -138,9 +165,9 @@ class Settings(BaseSettings):
         return self.data / "checkpoints" / survey / night
 
     def environment(self) -> dict[str, str]:
-        """Return the environment of a child process that is to read these very settings."""
+        """Return the environment of a child that is to read these very settings, but for a new user's password."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(_variable_names())}
-        return inherited | _variables("FINK_", self)
+        return inherited | _variables("FINK_", self.model_copy(update={"new_user_password": None}))
 
 
 def harmless_environment() -> dict[str, str]:
@@ -164,7 +191,7 @@ def load_settings() -> Settings:
         )
         message = f"settings: {wrong}; correct the environment and try again"
         raise UserError(message) from None
-    folders = {name: getattr(settings, name) for name in ("data", "cache", "catalogues", "science_modules")}
+    folders = {name: getattr(settings, name) for name in ("data", "cache", "catalogues", "science_modules", "filters")}
     return settings.model_copy(
         update={name: folder.expanduser().absolute() for name, folder in folders.items() if folder is not None}
     )

@@ -1,24 +1,57 @@
 """Evaluating all filters over a table of alerts in one pass, each isolated from the others.
 
-No filter is known by name here, and nothing is sent.
+A filter is asked as a science module with one boolean output is: one that fails gets each half of the alerts, so that
+an alert it cannot judge costs no other its verdict, and the next filter is asked as if nothing had been. No filter is
+known by name here, and nothing is sent.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
+from fink_dagster.filters.filter import ALONE, WORKER
+from fink_dagster.science.failure import WRONG_SHAPE, WRONG_TYPE
+from fink_dagster.science.isolation import processes
+from fink_dagster.science.module import Module, Output, Unavailable
+from fink_dagster.science.run import in_this_process, run_modules
+from fink_dagster.science.switches import Tally, tallies_of
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
 
     from fink_dagster.filters.filter import Filter
+    from fink_dagster.science.answers import Answer
 
-REASON_CHARACTERS = 300
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
-def passing(frame: pd.DataFrame, filters: Sequence[Filter]) -> tuple[list[list[str]], dict[str, str]]:
+@dataclass(frozen=True)
+class Verdicts:
+    """What filters say of some alerts.
+
+    Parameters
+    ----------
+    passed : list of list of str
+        Of each alert the filters it passes, in the order in which they were asked.
+    failed : list of dict
+        Of each alert the filters that could not judge it, and why; it passes none of these.
+    tallies : dict
+        What came of asking each filter.
+    """
+
+    passed: list[list[str]]
+    failed: list[dict[str, str]]
+    tallies: dict[str, Tally]
+
+
+def judge(frame: pd.DataFrame, filters: Sequence[Filter], off: Mapping[str, str] = _NONE) -> Verdicts:
     """Tell which filters each alert passes.
 
     Parameters
@@ -26,41 +59,61 @@ def passing(frame: pd.DataFrame, filters: Sequence[Filter]) -> tuple[list[list[s
     frame : DataFrame
         One row per alert; columns are named by the filters' inputs.
     filters : sequence of Filter
-        Evaluated in this order.
-
-    Returns
-    -------
-    list of list of str
-        Names of the filters passed, for each row, in the order of ``filters``.
-    dict
-        Reason of each failed filter by name: nothing passes it, and the others are not touched.
+        Evaluated in this order, each where it says it runs.
+    off : mapping
+        Filters that are switched off -> why: they are not asked, and count as failed.
     """
-    names: list[list[str]] = [[] for _ in range(len(frame))]
-    failed: dict[str, str] = {}
-    for item in filters:
-        try:
-            rows = np.flatnonzero(_mask(item, frame))
-        except Exception as error:  # noqa: BLE001 - a filter is anybody's code and may raise anything
-            failed[item.name] = f"{type(error).__name__}: {error}"[:REASON_CHARACTERS]
-            continue
-        for row in rows:
-            names[row].append(item.name)
-    return names, failed
+    process = {item.name: item.process for item in filters}
+
+    def call(module: Module, columns: Sequence[pd.Series], number: int) -> Answer:
+        ask = in_this_process if process[module.name] == WORKER else processes()
+        return ask(module, columns, number)
+
+    ran = run_modules(frame, [_as_module(item) for item in filters], call, off)
+    verdicts = {item.name: ran.columns[_column(item)].to_numpy(dtype=bool, na_value=False) for item in filters}
+    rows = range(len(frame))
+    passed = [[name for name, verdict in verdicts.items() if verdict[row]] for row in rows]
+    failed = [{name: ran.failures[name].text for name in status} for status in ran.status]
+    return Verdicts(passed, failed, tallies_of(ran))
 
 
-def _mask(item: Filter, frame: pd.DataFrame) -> np.ndarray:
-    """Return one boolean per row, by position; a null is False."""
-    absent = [path for path in item.inputs if path not in frame.columns]
-    if absent:
-        message = f"needs {absent[0]!r}, and the alerts have no such column"
-        raise ValueError(message)
-    # Copies: what a filter does to its input must not reach the next one.
-    verdict = pd.Series(item.predicate(*(frame[path].copy() for path in item.inputs)))
-    if len(verdict) != len(frame):
-        message = f"must give {len(frame)} verdicts; got {len(verdict)}"
-        raise ValueError(message)
-    boolean = verdict.astype("boolean") if verdict.dtype == object else verdict
-    if not pd.api.types.is_bool_dtype(boolean.dtype):
-        message = f"must give booleans; got {verdict.dtype}"
-        raise ValueError(message)
-    return boolean.to_numpy(dtype=bool, na_value=False)
+@dataclass(frozen=True)
+class _Predicate:
+    """A filter's predicate as the function of a module: one boolean per alert, a null is no yes."""
+
+    function: Callable[..., Any]
+
+    def __call__(self, *columns: pd.Series) -> np.ndarray:
+        given, number = self.function(*columns), len(columns[0])
+        if not pd.api.types.is_list_like(given):
+            raise Unavailable(WRONG_TYPE, f"must give one boolean per alert; got {type(given).__name__}")
+        verdict = pd.Series(given)
+        if len(verdict) != number:
+            raise Unavailable(WRONG_SHAPE, f"must give {number} verdicts; got {len(verdict)}")
+        if verdict.dtype == object:
+            try:
+                verdict = verdict.astype("boolean")
+            except (TypeError, ValueError) as error:
+                raise Unavailable(WRONG_TYPE, f"must give booleans; {error}") from None
+        if not pd.api.types.is_bool_dtype(verdict.dtype):
+            raise Unavailable(WRONG_TYPE, f"must give booleans; got {verdict.dtype}")
+        mask: np.ndarray = verdict.to_numpy(dtype=bool, na_value=False)
+        return mask
+
+
+def _as_module(item: Filter) -> Module:
+    return Module(
+        name=item.name,
+        version=item.version,
+        inputs=item.inputs,
+        outputs=(Output(_column(item), "boolean", "", item.description),),
+        function=_Predicate(item.predicate),
+        owner=item.owner,
+        limits=item.limits,
+        alone=item.process == ALONE,
+    )
+
+
+def _column(item: Filter) -> str:
+    # No column is called so, and none can be taken for an input of another filter.
+    return f"passes {item.name}"

@@ -6,15 +6,22 @@ The declaration only; which filters exist is said in ``registry``, how they are 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fink_dagster.errors import UserError
+from fink_dagster.science.module import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pandas as pd
+
+COUNT = "count"
+"""What the sending of every alert to the count topic is called where filters are; not the name of one."""
+
+WORKER, SHARED, ALONE = "worker", "shared", "alone"
+"""Where a filter runs: in Spark's worker, in a process with others, in one of its own."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 
@@ -28,16 +35,21 @@ class Filter:
     name : str
         ``[a-z][a-z0-9_]{0,40}``: it becomes part of a topic's name.
     inputs : tuple of str
-        Column paths of the science table, dotted into records.
+        Column paths of the science table, dotted into records. A path through an array of records gives one numpy
+        array, or None, per alert.
     predicate : callable
-        Takes one Series per input, in their order; returns a boolean Series, one value per alert. A null does not
-        pass. Pure: no network, no state.
+        Takes one Series per input, in their order; returns one boolean per alert, as Series or array. A null does not
+        pass. Pure: no network, no state, and the same alert is judged alike in any company.
     description : str
         One sentence for those who subscribe.
     owner : str
         Whom to tell when it fails.
     version : str
         Changed whenever the same alert can be judged otherwise.
+    limits : Limits
+        What it may take where it has a process.
+    process : str
+        Where it runs: ``worker``, for the platform's own; ``alone`` is set for all that others bring.
 
     Raises
     ------
@@ -51,6 +63,8 @@ class Filter:
     description: str
     owner: str
     version: str
+    limits: Limits = field(default_factory=Limits)
+    process: str = WORKER
 
     def __post_init__(self) -> None:
         _check(self.name, "filter")
@@ -66,11 +80,11 @@ class Filter:
         return f"fink_{self.name}_{_check(survey, 'survey')}"
 
 
-def _check(name: str, what: str) -> str:
-    if not _NAME.fullmatch(name):
+def _check(name: object, what: str) -> str:
+    if not (isinstance(name, str) and _NAME.fullmatch(name)):
         message = (
             f"{what} name: must be a lower-case letter and then at most 40 of a-z, 0-9 and _; "
-            f"got {name[:60]!r}; choose another"
+            f"got {name!r:.62}; choose another"
         )
         raise UserError(message)
     return name

@@ -60,7 +60,7 @@ def fault_in(module: Module) -> str:
         _in_texts(module),
         _in_paths(module),
         _in_outputs(module.outputs),
-        _in_limits(module.limits),
+        fault_in_limits(module.limits),
         _in_function(module.function),
     )
     return next(filter(None, faults), "")
@@ -105,22 +105,44 @@ def unread(paths: Iterable[str]) -> str:
     return f"must read fields of the alert or columns of other modules; got {absent}; correct it, or make it optional"
 
 
+def fault_in_text(declared: object, what: str) -> str:
+    """Return what is wrong with a field that must be a text."""
+    value = getattr(declared, what)
+    if isinstance(value, str) and value:
+        return ""
+    return f"must have {what} as text; got {value!r:.60}; write it in quotes"
+
+
+def fault_in_paths(declared: object, what: str) -> str:
+    """Return what is wrong with a field that must be paths of columns."""
+    value = getattr(declared, what)
+    if isinstance(value, tuple) and all(isinstance(path, str) and path for path in value):
+        return ""
+    return f"must have {what} as a tuple of texts; got {value!r:.60}; a tuple of one ends with a comma"
+
+
+def fault_in_inputs(declared: Any) -> str:
+    """Return what is wrong with the columns something is to be called with."""
+    absent = "must have an input; got none; name one, it says how many alerts there are"
+    return fault_in_paths(declared, "inputs") or ("" if declared.inputs else absent)
+
+
+def fault_in_limits(limits: object) -> str:
+    """Return what is wrong with what something may take."""
+    if isinstance(limits, Limits) and _is_within(limits.seconds, 86_400) and _is_within(limits.memory_mib, 2**30):
+        return ""
+    return f"must have limits as Limits(seconds, memory_mib), a day and 1 PiB at most; got {limits!r:.60}; correct it"
+
+
 def _in_texts(module: Module) -> str:
     if not is_module_name(module.name):
         return f"must have a name of a-z, 0-9 and _ that begins with a letter; got {module.name!r:.60}; rename it"
-    for what in ("version", "owner"):
-        value = getattr(module, what)
-        if not (isinstance(value, str) and value):
-            return f"must have {what} as text; got {value!r:.60}; write it in quotes"
-    return "" if isinstance(module.where, str) else f"must have where as text; got {module.where!r:.60}; correct it"
+    where = "" if isinstance(module.where, str) else f"must have where as text; got {module.where!r:.60}; correct it"
+    return fault_in_text(module, "version") or fault_in_text(module, "owner") or where
 
 
 def _in_paths(module: Module) -> str:
-    for what in ("inputs", "optional"):
-        value = getattr(module, what)
-        if not (isinstance(value, tuple) and all(isinstance(path, str) and path for path in value)):
-            return f"must have {what} as a tuple of texts; got {value!r:.60}; a tuple of one ends with a comma"
-    return "" if module.inputs else "must have an input; got none; name one, it says how many alerts there are"
+    return fault_in_inputs(module) or fault_in_paths(module, "optional")
 
 
 def _in_outputs(outputs: object) -> str:
@@ -163,12 +185,6 @@ def _in_record(output: Output) -> str:
 
 def _in_function(function: object) -> str:
     return "" if callable(function) else f"must have a function; got {function!r:.60}; correct it"
-
-
-def _in_limits(limits: object) -> str:
-    if isinstance(limits, Limits) and _is_within(limits.seconds, 86_400) and _is_within(limits.memory_mib, 2**30):
-        return ""
-    return f"must have limits as Limits(seconds, memory_mib), a day and 1 PiB at most; got {limits!r:.60}; correct it"
 
 
 def _is_within(number: object, most: float) -> bool:

@@ -11,25 +11,24 @@ import uuid
 from collections import Counter
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from fink_dagster.filters.activation import is_active
-from fink_dagster.filters.apply import passing
-from fink_dagster.filters.registry import filters
+from fink_dagster.filters.filter import COUNT
+from fink_dagster.filters.registry import get_entry, refused
 from fink_dagster.kafka.clients import distribution_client
 from fink_dagster.kafka.transactions import Outgoing, TransactionalWriter
 from fink_dagster.kafka.user_topics import ensure_user_topics
 from fink_dagster.lake.filters import decisions_in, keep_failures
 from fink_dagster.lake.lake import Append
 from fink_dagster.lake.reading import of_night
-from fink_dagster.lake.tables import added_columns
+from fink_dagster.science.switches import Switches
+from fink_dagster.stages.judgement import filters_for, judgement
+from fink_dagster.stages.modules import tallies_in
 from fink_dagster.stages.wire import avro_schema, packed, schema_fingerprint
-from fink_dagster.surveys.avro import by_place, has_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import DataFrame
 
     from fink_dagster.filters.filter import Filter
     from fink_dagster.kafka.markers import Sent
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
     from fink_dagster.surveys.base import Survey
 
 NAME = "distribution"
-COUNT = "count"
-"""What ``distributed`` calls the sending of every alert to the count topic; not the name of a filter."""
 
 
 class Distribution:
@@ -57,16 +54,25 @@ class Distribution:
 
     def __init__(self, context: NightContext, filters: Sequence[Filter] | None = None) -> None:
         self.context = context
-        self.troubles: dict[str, str] = {}
         self.measures: dict[str, int] = {}
         active = active_filters(context.lake.reader, context.survey) if filters is None else filters
         self.filters = list(active)
+        self._refused = {entry.where: entry.why for entry in refused()}
         self._failed: Counter[str] = Counter()
+        self._why: dict[str, str] = {}
+        self._tallies = tallies_in(context.spark)
+        self._switches = Switches()
         survey, night = context.survey.name, context.night
         self.count_topic = count_topic(survey, night.compact)
         config, markers = distribution_client(context.settings), f"{self.count_topic}_markers"
         self._writer = TransactionalWriter(config, f"fink-{NAME}-{survey}-{night}", markers)
         self._sent: dict[str, set[int]] | None = None
+
+    @property
+    def troubles(self) -> dict[str, str]:
+        """Filters that cannot be taken, those that failed on an alert of the newest batch, and those that are off."""
+        said = self._why | self._switches.off()
+        return self._refused | {f"filter {name}": why for name, why in said.items()}
 
     def source(self) -> DataFrame:
         """Return the night's science alerts."""
@@ -79,6 +85,7 @@ class Distribution:
     def process(self, rows: DataFrame, batch: Batch) -> None:
         """Send one batch of science alerts to the topics of the filters they pass, and to the count topic."""
         self._failed.clear()
+        self._why.clear()
         try:
             memory = self._memory()
             outgoing = [
@@ -89,6 +96,7 @@ class Distribution:
             if outgoing:
                 self._remember(self._writer.send(f"{batch.checkpoint}/{batch.number}", outgoing))
             self._keep_failures(batch)
+            self._learn()
         except BaseException:
             # What was sent is in doubt: the next attempt reads the lake and the markers again.
             self.close()
@@ -134,9 +142,13 @@ class Distribution:
             self._sent_of(item.filter).add(item.candid)
 
     def _keep_failures(self, batch: Batch) -> None:
-        why = {name: self.troubles[_silent(name)] for name in self._failed}
         append = Append(NAME, batch.checkpoint, batch.number)
-        keep_failures(self.context.lake, self.context.night.key, self.filters, self._failed, why, append)
+        keep_failures(self.context.lake, self.context.night.key, self.filters, self._failed, self._why, append)
+
+    def _learn(self) -> None:
+        """Take note of what the workers said of the filters in a batch: one that hangs is not to hold up every one."""
+        tallies, self._tallies.value = self._tallies.value, {}
+        self._switches.learn(tallies)
 
     def _sent_of(self, name: str) -> set[int]:
         memory = self._sent if self._sent is not None else {}
@@ -150,7 +162,7 @@ class Distribution:
         counted, whole = rows.select(survey.object_identifier, identifier), rows
         keys = {COUNT: avro_schema(counted), "": avro_schema(whole)}
         fingerprints = {key: ("schema", schema_fingerprint(schema).encode()) for key, schema in keys.items()}
-        judged = rows.withColumn("_judged", judgement(self.filters)).select(
+        judged = rows.withColumn("_judged", judgement(self.filters, self._tallies, self._switches.off())).select(
             F.col(identifier).alias("_id"),
             "_judged",
             packed(counted.columns, keys[COUNT]).alias("_counted"),
@@ -161,48 +173,19 @@ class Distribution:
             headers = [(identifier, str(row["_id"]).encode()), ("night", self.context.night.key.encode())]
             counted_key, marked = keys[COUNT].encode(), [*headers, fingerprints[COUNT]]
             yield Outgoing(COUNT, self.count_topic, row["_id"], counted_key, bytes(row["_counted"]), marked)
-            self.troubles |= {_silent(name): why for name, why in row["_judged"]["failed"].items()}
+            self._why |= row["_judged"]["failed"]
             self._failed.update(row["_judged"]["failed"].keys())
             for name in row["_judged"]["passed"]:
                 marked = [*headers, fingerprints[""]]
                 yield Outgoing(name, topics[name], row["_id"], keys[""].encode(), bytes(row["_alert"]), marked)
 
 
-def filters_for(survey: Survey) -> list[Filter]:
-    """Return the filters that can judge a survey's science alerts: those whose inputs are columns of them."""
-    schema, added = by_place(survey.alert_schema), {column.name for column in added_columns(survey)}
-    return [item for item in filters() if all(path in added or has_path(schema, path) for path in item.inputs)]
-
-
 def active_filters(reader: LakeReader, survey: Survey) -> list[Filter]:
     """Return those of them that send, by what was decided until now."""
     decisions = decisions_in(reader)
-    return [item for item in filters_for(survey) if is_active(item, decisions, is_own=False)]
+    return [item for item in filters_for(survey) if is_active(item, decisions, is_own=get_entry(item.name).is_own)]
 
 
 def count_topic(survey: str, compact_night: str) -> str:
     """Return the topic every science alert of a night is counted in, as upstream names it."""
     return f"fink_{survey}_{compact_night}"
-
-
-def judgement(active: Sequence[Filter]) -> Column:
-    """Return which filters an alert passes and which failed, evaluated in one Python call for all of them."""
-    from pyspark.sql import functions as F
-
-    inputs = sorted({path for item in active for path in item.inputs}) or ["night"]
-    kind = "passed array<string>, failed map<string,string>"
-    return F.pandas_udf(_judge(active, inputs), kind)(*(F.col(path) for path in inputs))
-
-
-def _silent(name: str) -> str:
-    return f"filter {name}"
-
-
-def _judge(active: Sequence[Filter], inputs: list[str]) -> Callable[..., pd.DataFrame]:
-    def judge(*columns: pd.Series) -> pd.DataFrame:
-        names, failed = passing(pd.DataFrame(dict(zip(inputs, columns, strict=True))), active)
-        return pd.DataFrame({"passed": names, "failed": [failed] * len(names)}, dtype=object)
-
-    # Spark tells the kind of a pandas function from its annotations, which are text here.
-    judge.__annotations__ = {"columns": pd.Series, "return": pd.DataFrame}
-    return judge

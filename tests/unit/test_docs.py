@@ -18,9 +18,9 @@ import pytest
 import typer
 
 from fink_dagster.cli import app, load
-from fink_dagster.filters.apply import passing
+from fink_dagster.filters.apply import judge
 from fink_dagster.filters.registry import filters
-from fink_dagster.hbase.tables import main_table
+from fink_dagster.hbase.tables import archive_tables
 from fink_dagster.lake.tables import added_columns, tables
 from fink_dagster.science.admission import fault_in
 from fink_dagster.science.run import run_modules
@@ -218,7 +218,9 @@ def examples() -> list[dict[str, Any]]:
 def test_the_contributors_filter_passes_what_it_says(examples):
     frame = pd.DataFrame({"candidate.magpsf": [16.0, 18.0, None], "candidate.ndethist": [1, 1, 1]})
 
-    assert passing(frame, [examples[0]["FILTER"]]) == ([["bright_and_new"], [], []], {})
+    verdicts = judge(frame, [examples[0]["FILTER"]])
+
+    assert (verdicts.passed, verdicts.failed) == ([["bright_and_new"], [], []], [{}, {}, {}])
 
 
 def test_the_contributors_module_computes_what_it_says(examples):
@@ -273,5 +275,5 @@ def test_the_contributors_survey_is_one(examples):
     assert survey.night_of_topic(survey.topics(Night("2026-03-01"))[0]) == Night("2026-03-01")
     assert survey.night_rule.night(60000.5) == Night("2023-02-25")
     assert "science_alerts" in tables(survey)
-    assert main_table(survey, [("roid", "int")]).name == "sketch"
+    assert [table.name for table in archive_tables(survey, [("roid", "int")])] == ["sketch"]
     assert merged_schema(survey, [])["fields"]

@@ -9,6 +9,9 @@ from pyiceberg.expressions import AlwaysFalse, And, BooleanExpression, EqualTo, 
 
 from fink_dagster.lake.reading import EVERYTHING
 
+_MAPS = {"index_keys": pa.map_(pa.string(), pa.binary())}
+"""Of columns whose type is not told by their values."""
+
 
 class FakeLakeReader:
     """Rows by table; a table without rows is not there."""
@@ -21,7 +24,7 @@ class FakeLakeReader:
             return None
         top = list(dict.fromkeys(column.partition(".")[0] for column in columns))
         found = [{column: row[column] for column in top} for row in self.tables[name] if _matches(row, where)]
-        return pa.Table.from_pylist(found) if found else pa.table({column: [] for column in top})
+        return pa.table({name: pa.array([row[name] for row in found], _MAPS.get(name)) for name in top})
 
     def count_night(self, name: str, night: str) -> int:
         return sum(row["night"] == night for row in self.tables.get(name, []))

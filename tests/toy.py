@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import fastavro
 
 from fink_dagster.errors import CorruptData
+from fink_dagster.surveys.archive import NightStatistics
 from fink_dagster.surveys.base import Cut, Header, Night, NightRule
 from fink_dagster.surveys.ztf import ZTF
 
@@ -68,6 +69,8 @@ class Toy:
     never_null = ("sourceId", "objectName", "mjd")
     cuts = (Cut("quality", "quality", ">=", 0.5),)
     topic_partitions = 2
+    archive_tables = ()
+    statistics = NightStatistics()
 
     def topics(self, night: Night) -> list[str]:
         return [f"toy-{night.compact}"]

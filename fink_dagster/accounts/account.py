@@ -9,10 +9,11 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from fink_dagster.hbase.tables import row_key
+from fink_dagster.hbase.keys import row_key
 from fink_dagster.lake.nights import CLOSED, Offsets, state_of
 from fink_dagster.lake.quarantine import by_code, coordinate_of
 from fink_dagster.lake.reading import LakeReader, of_night, of_topics
+from fink_dagster.stages.archive_rows import tables_of
 from fink_dagster.stages.distribution import COUNT, active_filters, count_topic
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ class _Books:
         self.rejected = self._of_night("rejected", (*_COORDINATE, "reason"))
         self.duplicates = self._of_night("duplicates", _COORDINATE)
         self.distributed = self._of_night("distributed", ("topic", "filter", self.identifier))
-        self.archived = self._of_night("archived", ("table", "row_key"))
+        self.archived = self._of_night("archived", ("table", "row_key", "index_keys"))
 
     def anything(self) -> bool:
         return bool(self.state or self.raw or self.read or self.quarantine)
@@ -141,7 +142,7 @@ class _Books:
             rejected=_counted(row["reason"] for row in self.rejected),
             duplicates=len(self.duplicates),
             distributed=self._topics_sent(),
-            archived={self.survey.name: 0, **_counted(table for table, _ in self._acknowledged())},
+            archived=self._rows_acknowledged(),
             closes=not open_ends,
             state=self.state.state if self.state else "unknown",
             why_open=open_ends,
@@ -187,7 +188,12 @@ class _Books:
         return [f"archive: {len(keys - held)} rows are not acknowledged, {len(held - keys)} are of no science alert"]
 
     def _acknowledged(self) -> set[tuple[str, bytes]]:
-        return {(row["table"], bytes(row["row_key"])) for row in self.archived}
+        main = {(row["table"], bytes(row["row_key"])) for row in self.archived}
+        return main | {(table, bytes(key)) for row in self.archived for table, key in row["index_keys"] or ()}
+
+    def _rows_acknowledged(self) -> dict[str, int]:
+        tables = [table.name for table in tables_of(self.survey) if table.of_alerts]
+        return {**dict.fromkeys(tables, 0), **_counted(table for table, _ in self._acknowledged())}
 
     def _topics_sent(self) -> dict[str, int]:
         known = self._topics_known()

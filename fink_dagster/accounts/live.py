@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from fink_dagster.accounts.closing import topics_of
 from fink_dagster.errors import OperationError
-from fink_dagster.hbase.writer import count_rows
+from fink_dagster.hbase.nights import count_rows
 from fink_dagster.kafka.clients import distribution_client, survey_client
 from fink_dagster.kafka.count import read_all
 from fink_dagster.kafka.topics import existing_topics, offsets
-from fink_dagster.stages.archive import archive_table
+from fink_dagster.stages.archive_rows import tables_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,7 +78,8 @@ def _sent(settings: Settings, night: Night, account: Account) -> dict[str, int]:
 
 
 def _rows(settings: Settings, survey: Survey, night: Night) -> dict[str, int]:
-    return {survey.name: count_rows(settings.hbase, archive_table(survey), night)}
+    tables = [table for table in tables_of(survey) if table.of_alerts]
+    return {table.name: count_rows(settings.hbase, table, night) for table in tables}
 
 
 def _end(of: dict[str, int | None]) -> int:

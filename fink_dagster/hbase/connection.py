@@ -5,7 +5,7 @@ What is put into a table belongs to ``writer``, what a table is to ``tables``.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import happybase
@@ -19,7 +19,7 @@ from thriftpy2.transport import TTransportException
 from fink_dagster.errors import OperationError, TransientError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from fink_dagster.hbase.tables import Table
 
@@ -93,22 +93,27 @@ def is_hopeless(error: HBaseError) -> bool:
     return any(name in _text(error) for name in _HOPELESS)
 
 
-def ensure_table(connection: Connection, table: Table) -> None:
-    """Create a table where there is none; another process may do the same at the same time.
+def ensure_tables(address: Address, tables: Iterable[Table]) -> None:
+    """Create the tables that are missing; another process may do the same at the same time.
 
     Raises
     ------
     TransientError
         When HBase does not answer.
     OperationError
-        When a table of that name lacks a family.
+        When a table of one of the names lacks a family.
     """
-    with answering((connection.host, connection.port)):
-        if table.name.encode() not in connection.tables():
-            _create(connection, table)
-        there = {family.rstrip(b":").decode() for family in connection.table(table.name).families()}
-    missing = set(table.families) - there
-    if missing:
+    with answering(address), closing(connect(*address)) as connection:
+        there = set(connection.tables())
+        for table in tables:
+            if table.name.encode() not in there:
+                _create(connection, table)
+            _must_have_families(connection, table)
+
+
+def _must_have_families(connection: Connection, table: Table) -> None:
+    there = {family.rstrip(b":").decode() for family in connection.table(table.name).families()}
+    if set(table.families) - there:
         message = (
             f"hbase table {table.name}: must have families {', '.join(table.families)}; "
             f"got {', '.join(sorted(there))}; drop it and archive its nights again"

@@ -1,30 +1,29 @@
 """The tables: one declaration each, of its row key, its families, and where every column comes from and what it holds.
 
-Which bytes a value becomes is said in ``codec``, how rows get to the server in ``writer``.
+Writers, readers and documents follow from these. Which bytes a value becomes is said in ``codec``, those of a key in
+``keys``, which rows an alert has in ``rows``; what a survey's index tables are, the survey says.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
-import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from fink_dagster.errors import OperationError
 from fink_dagster.hbase.codec import ENCODERS
+from fink_dagster.hbase.keys import SCHEMA
 from fink_dagster.surveys.avro import by_place, fields_of, not_null
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from fink_dagster.surveys.base import Survey
+    from fink_dagster.surveys.archive import ArchiveTable, History
+    from fink_dagster.surveys.base import Cut, Survey
 
 ORIGINAL, ADDED = "i", "d"
 NIGHT = "night"
-LONGEST_NAME_BYTES = 200  # of an object, in a key; HBase admits 32,767 bytes in all
 _SPARK_TYPES = {
     "int": "int",
     "long": "bigint",
@@ -45,9 +44,9 @@ class Column:
     Parameters
     ----------
     name : str
-        Flat name: key of the records given to :func:`row_cells`, qualifier of the cell.
+        Flat name: key of the records rows are made of, qualifier of the cell.
     path : str
-        Dotted path of the value in the science table.
+        Dotted path of the value in the science table; within a point where rows are points of a history.
     family : str
         ``i`` for what the survey sent, ``d`` for what the broker adds.
     type : str
@@ -73,18 +72,30 @@ class Table:
     ----------
     name : str
         Its name in HBase.
-    families : tuple of str
-        Its column families.
+    holds : str
+        What its rows are, for those who search.
     columns : tuple of Column
         Names are unique, across families too.
-    key : callable
-        Makes the row key from a record of flat names; two alerts never share one.
+    key : tuple of str
+        Names of the columns whose values the row key is made of, in this order.
+    where : tuple of Cut
+        What a record must pass to have a row; fields are names of columns.
+    newest_of_object : bool
+        Whether an object has one row, made of its newest alert.
+    history : History, optional
+        When rows are points of a history.
+    families : tuple of str
+        Its column families.
     """
 
     name: str
-    families: tuple[str, ...]
+    holds: str
     columns: tuple[Column, ...]
-    key: Callable[[Mapping[str, Any]], bytes]
+    key: tuple[str, ...]
+    where: tuple[Cut, ...] = ()
+    newest_of_object: bool = False
+    history: History | None = None
+    families: tuple[str, ...] = (ORIGINAL, ADDED)
 
     def __post_init__(self) -> None:
         _check([self.name], "table name")
@@ -97,15 +108,21 @@ class Table:
             )
             raise OperationError(message)
 
+    @property
+    def of_alerts(self) -> bool:
+        """Whether a row is an alert."""
+        return self.history is None and not self.newest_of_object
 
-def main_table(
+    @cached_property
+    def by_name(self) -> dict[str, Column]:
+        """The columns by name."""
+        return {column.name: column for column in self.columns}
+
+
+def archive_tables(
     survey: Survey, added: Iterable[tuple[str, str]], *, alert_schema: Mapping[str, Any] | None = None
-) -> Table:
-    """Declare a survey's main table: one row per alert, named like the survey.
-
-    Family ``i`` has the scalar fields of the alert and of the record that holds its time; a field both have, such as
-    ZTF's candid, is one cell. History and stamps stay in the lake. Row keys are ``<object>_<time>_<identifier>``:
-    Fink's own lack the identifier and collide on real data (fink-broker, ``ztf/hbase_utils``).
+) -> tuple[Table, ...]:
+    """Declare the tables a survey's science alerts are archived in, the main one first.
 
     Parameters
     ----------
@@ -121,8 +138,25 @@ def main_table(
     OperationError
         When a name cannot be one in HBase, occurs twice, or a type has no cell.
     """
+    schema = survey.alert_schema if alert_schema is None else alert_schema
+    main = _main_table(survey, added, schema)
+    return (main, *(_index_table(survey, declared, main, schema) for declared in survey.archive_tables))
+
+
+def schema_row(table: Table, broker_version: str, science_version: str) -> tuple[bytes, dict[bytes, bytes]]:
+    """Return the row that tells how to read the cells: per column, the Spark name of the type its bytes have."""
+    cells = {column.cell: _TYPE_TO_READ.get(column.type, "string").encode() for column in table.columns}
+    return f"{SCHEMA}_{broker_version}_{science_version}".encode(), cells
+
+
+def _main_table(survey: Survey, added: Iterable[tuple[str, str]], alert_schema: Mapping[str, Any]) -> Table:
+    """Declare the main table: one row per alert, named like the survey.
+
+    Family ``i`` has the scalar fields of the alert and of the record that holds its time; a field both have, such as
+    ZTF's candid, is one cell. History and stamps stay in the lake.
+    """
     record = survey.night_rule.field.rpartition(".")[0]
-    fields = fields_of(by_place(survey.alert_schema if alert_schema is None else alert_schema))
+    fields = fields_of(by_place(alert_schema))
     original = {name: _original(name, name, kind) for name, kind in fields.items()}
     for name, kind in fields_of(fields[record]).items() if record else ():
         original.setdefault(name, _original(name, f"{record}.{name}", kind))
@@ -131,80 +165,48 @@ def main_table(
         broker.append((NIGHT, "string"))
     columns = [column for column in original.values() if column is not None]
     columns += [Column(name, name, ADDED, kind) for name, kind in broker]
-    return Table(survey.name, (ORIGINAL, ADDED), tuple(columns), _alert_key(survey))
+    key = (survey.object_identifier, survey.night_rule.field, survey.identifier)
+    return Table(survey.name, "every science alert, by object and time", tuple(columns), tuple(map(_flat, key)))
 
 
-def row_key(name: str, time: float, identifier: int) -> bytes:
-    """Return ``<object>_<time>_<identifier>``; distinct triples have distinct keys.
-
-    The time is its shortest text that reads back the same; neither it nor the identifier holds a ``_``, so the parts
-    can be told apart from the right. In a name everything but letters, digits and ``_.-~`` is percent-encoded; one that
-    is too long, or begins as schema rows do, is altered in a way no encoded name can be.
-    """
-    text = quote(name, safe="", errors="surrogatepass")
-    if len(text) > LONGEST_NAME_BYTES:
-        text = f"%sha256-{hashlib.sha256(text.encode()).hexdigest()}"
-    elif text.startswith("schema"):
-        text = f"%73{text[1:]}"
-    return f"{text}_{float(time)!r}_{int(identifier)}".encode("ascii")
-
-
-def row_cells(table: Table, record: Mapping[str, Any]) -> tuple[bytes, dict[bytes, bytes]]:
-    """Return row key and cells of one record.
-
-    Parameters
-    ----------
-    table : Table
-        Where it goes.
-    record : mapping
-        Values by flat name; one that is None or absent gives an empty cell, so that it replaces whatever was there.
-
-    Raises
-    ------
-    OperationError
-        When a value is not of its column's type, or the night or a part of the key is missing.
-    """
-    if not record.get(NIGHT):
-        message = f"hbase table {table.name}: every row must have its {NIGHT}; got none; add it to the record"
-        raise OperationError(message)
-    cells = {column.cell: _cell(table, column, record.get(column.name)) for column in table.columns}
-    return table.key(record), cells
+def _index_table(survey: Survey, declared: ArchiveTable, main: Table, alert_schema: Mapping[str, Any]) -> Table:
+    columns = {column.path: column for column in main.columns}
+    if declared.history:
+        points = _fields_of_points(alert_schema, declared.history.path)
+        columns |= {name: column for name, kind in points.items() if (column := _original(name, name, kind))}
+    held = [columns[path] for path in (*declared.columns, NIGHT) if path in columns]
+    # A column nobody adds yet may be one of the key; then no alert has a row.
+    key = [columns.get(path, Column(_flat(path), path, ADDED, "string")) for path in declared.key]
+    names = tuple(column.name for column in key)
+    is_alert = declared.history is None and not declared.newest_of_object
+    return Table(
+        name=f"{survey.name}.{declared.name}",
+        holds=declared.holds,
+        columns=tuple(dict.fromkeys([*held, *(column for column in key if column.name not in _names(held))])),
+        key=(*names, _flat(survey.identifier)) if is_alert else names,
+        where=tuple(replace(cut, field=_flat(cut.field)) for cut in declared.where),
+        newest_of_object=declared.newest_of_object,
+        history=declared.history,
+    )
 
 
-def schema_row(table: Table, broker_version: str, science_version: str) -> tuple[bytes, dict[bytes, bytes]]:
-    """Return the row that tells how to read the cells: per column, the Spark name of the type its bytes have."""
-    cells = {column.cell: _TYPE_TO_READ.get(column.type, "string").encode() for column in table.columns}
-    return f"schema_{broker_version}_{science_version}".encode(), cells
+def _fields_of_points(alert_schema: Mapping[str, Any], path: str) -> Mapping[str, Any]:
+    array = not_null(fields_of(by_place(alert_schema))[path])
+    fields: Mapping[str, Any] = fields_of(array["items"])
+    return fields
+
+
+def _names(columns: Iterable[Column]) -> set[str]:
+    return {column.name for column in columns}
+
+
+def _flat(path: str) -> str:
+    return path.rpartition(".")[2]
 
 
 def _original(name: str, path: str, schema: Any) -> Column | None:
     kind = not_null(schema)
     return Column(name, path, ORIGINAL, _SPARK_TYPES[kind]) if isinstance(kind, str) and kind in _SPARK_TYPES else None
-
-
-def _alert_key(survey: Survey) -> Callable[[Mapping[str, Any]], bytes]:
-    names = [path.rpartition(".")[2] for path in (survey.object_identifier, survey.night_rule.field, survey.identifier)]
-
-    def key(record: Mapping[str, Any]) -> bytes:
-        missing = [name for name in names if record.get(name) is None]
-        if missing:
-            message = f"hbase table {survey.name}: a row must have {missing[0]}; got none; reject the alert before"
-            raise OperationError(message)
-        name, time, identifier = (record[name] for name in names)
-        return row_key(str(name), time, identifier)
-
-    return key
-
-
-def _cell(table: Table, column: Column, value: Any) -> bytes:
-    if value is None:
-        return b""
-    try:
-        return ENCODERS[column.type](value)
-    except (TypeError, ValueError, OverflowError, struct.error):
-        got = f"a {type(value).__name__} that is not"
-        message = f"hbase table {table.name}: column {column.name} must be {column.type}; got {got}; correct its type"
-        raise OperationError(message) from None
 
 
 def _check(names: Sequence[str], what: str) -> None:

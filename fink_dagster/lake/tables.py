@@ -129,8 +129,9 @@ _SENT = (
     Column("offset", "bigint", "offset in the user topic"),
 )
 _ARCHIVED = (
-    Column("table", "string", "HBase table"),
+    Column("table", "string", "HBase table with every alert"),
     Column("row_key", "binary", "row key"),
+    Column("index_keys", "map<string,binary>", "table that is searched by something else -> its row key there"),
 )
 _DUPLICATE = Column("is_duplicate", "boolean", "its identifier was already in the night, at another coordinate")
 _SCHEMAS = (

@@ -1,36 +1,36 @@
-"""archive: every science alert of a night as a row of the survey's HBase table, as soon as it is there.
+"""archive: every science alert of a night in the survey's HBase tables, as soon as it is there.
 
-Rows have explicit timestamps and keys made of the alert, so putting one again changes nothing; ``archived`` in the lake
-remembers what HBase has acknowledged. Tables and cells are declared in ``hbase.tables``.
+Rows have explicit versions and keys made of the alert, so putting one again changes nothing; ``archived`` in the lake
+remembers what HBase has acknowledged, one row an alert. How rows are made of alerts is said in ``archive_rows``; a
+night's rows as they should be and as they are is ``rebuild``'s affair.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fink_dagster import __version__
-from fink_dagster.hbase.connection import connect, ensure_table
-from fink_dagster.hbase.tables import main_table, row_cells, schema_row
-from fink_dagster.hbase.writer import Row, put_rows
+from fink_dagster.hbase.connection import ensure_tables
+from fink_dagster.hbase.objects import places_table, put_newest
+from fink_dagster.hbase.rows import Row
+from fink_dagster.hbase.tables import schema_row
+from fink_dagster.hbase.writer import put_rows
 from fink_dagster.lake.lake import Append
-from fink_dagster.lake.tables import added_columns
+from fink_dagster.local.exclusion import alone
 from fink_dagster.science.registry import science_version
+from fink_dagster.stages.archive_rows import acknowledged, alerts_in, tables_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
-    import pyarrow as pa
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import DataFrame
 
-    from fink_dagster.hbase.connection import Address
-    from fink_dagster.hbase.tables import Column as CellColumn
-    from fink_dagster.hbase.tables import Table
+    from fink_dagster.settings import Settings
     from fink_dagster.stages.stage import Batch, NightContext
     from fink_dagster.surveys.base import Survey
 
 NAME = "archive"
-VERSION = "brokerEndProcessTimestamp"
-"""The column that dates a row's cells: a later processing of an alert wins, an earlier one put again does not."""
+ARCHIVED = "archived"
 
 
 class Archive:
@@ -48,8 +48,7 @@ class Archive:
         self.context = context
         self.troubles: dict[str, str] = {}
         self.measures: dict[str, int] = {}
-        self.table = archive_table(context.survey)
-        self._nested = {column.name for column in added_columns(context.survey) if _is_nested(column.type)}
+        self.tables = tables_of(context.survey)
         self._ready = False
 
     def source(self) -> DataFrame:
@@ -58,78 +57,46 @@ class Archive:
 
     def has_rows(self) -> bool:
         """Tell whether rows of the night have been acknowledged."""
-        return bool(self.context.lake.reader.count_night("archived", self.context.night.key))
+        return bool(self.context.lake.reader.count_night(ARCHIVED, self.context.night.key))
 
     def process(self, rows: DataFrame, batch: Batch) -> None:
         """Put one batch of science alerts and remember that HBase has them."""
-        from pyspark.sql import functions as F
-
         lake, night, identifier = self.context.lake, self.context.night.key, self.context.survey.identifier
         if batch.starts_over:
-            rows = lake.not_in(rows, ("archived",), [identifier], f"night = '{night}'")
-        named = self.put(rows).withColumns({"night": F.lit(night), "table": F.lit(self.table.name)})
-        lake.append("archived", named, Append(NAME, batch.checkpoint, batch.number))
+            rows = lake.not_in(rows, (ARCHIVED,), [identifier], f"night = '{night}'")
+        lake.append(ARCHIVED, self.put(rows), Append(NAME, batch.checkpoint, batch.number))
 
     def put(self, rows: DataFrame) -> DataFrame:
-        """Return the key and identifier of science alerts, each once HBase has acknowledged its row."""
-        self._prepare()
-        identifier = self.context.survey.identifier
-        records = rows.select(*(self._value(column).alias(column.name) for column in self.table.columns))
-        put = _putter(self.context.settings.hbase, self.table, identifier)
-        return records.mapInArrow(put, f"row_key binary, `{identifier}` long")
-
-    def close(self) -> None:
-        """Nothing is held; the table is looked for again at the next start."""
-        self._ready = False
-
-    def _value(self, column: CellColumn) -> Column:
+        """Return rows of ``archived`` for science alerts, each once HBase has acknowledged all that is made of it."""
         from pyspark.sql import functions as F
 
-        return F.to_json(column.path) if column.name in self._nested else F.col(column.path)
+        context, address = self.context, self.context.settings.hbase
+        self.prepare()
+        for table in self.tables:
+            if table.newest_of_object:
+                alerts = list(alerts_in(rows, context.survey, table))
+                with alone(objects_lock(context.settings, context.survey)):
+                    put_newest(address, table, alerts)
+        done = acknowledged(rows, context.survey, self.tables, lambda table, made: put_rows(address, table, made))
+        return done.withColumn("night", F.lit(context.night.key))
 
-    def _prepare(self) -> None:
-        """Make the table and its schema row, once a start."""
+    def prepare(self) -> None:
+        """Make the tables and their schema rows, once a start."""
         if self._ready:
             return
-        host, port = self.context.settings.hbase
-        connection = connect(host, port)
-        try:
-            ensure_table(connection, self.table)
-        finally:
-            connection.close()
-        key, cells = schema_row(self.table, __version__, science_version())
-        put_rows((host, port), self.table, [Row(key, cells, 1)])
+        address = self.context.settings.hbase
+        beside = [places_table(table) for table in self.tables if table.newest_of_object]
+        ensure_tables(address, [*self.tables, *beside])
+        for table in self.tables:
+            key, cells = schema_row(table, __version__, science_version())
+            put_rows(address, table, [Row(key, cells, 1)])
         self._ready = True
 
-
-def archive_table(survey: Survey) -> Table:
-    """Return the HBase table a survey's science alerts go to."""
-    added = [(column.name, "string" if _is_nested(column.type) else column.type) for column in added_columns(survey)]
-    return main_table(survey, added)
+    def close(self) -> None:
+        """Nothing is held; the tables are looked for again at the next start."""
+        self._ready = False
 
 
-def _putter(
-    address: Address, table: Table, identifier: str
-) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    def put(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        import pyarrow as pa
-
-        for batch in batches:
-            records = batch.to_pylist()
-            rows = [_row(table, record) for record in records]
-            put_rows(address, table, rows)
-            keys, identifiers = [row.key for row in rows], [record[identifier] for record in records]
-            arrays = [pa.array(keys, pa.binary()), pa.array(identifiers, pa.int64())]
-            yield pa.RecordBatch.from_arrays(arrays, ["row_key", identifier])
-
-    return put
-
-
-def _row(table: Table, record: dict[str, Any]) -> Row:
-    key, cells = row_cells(table, record)
-    return Row(key, cells, int(record[VERSION].timestamp() * 1000))
-
-
-def _is_nested(kind: str) -> bool:
-    """Tell whether a column is no scalar, and so JSON text in HBase."""
-    return "<" in kind
+def objects_lock(settings: Settings, survey: Survey) -> Path:
+    """Return the file whose lock one holds to change rows of objects, which alerts of several nights may."""
+    return settings.data / "locks" / f"{survey.name}-objects"

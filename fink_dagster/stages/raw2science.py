@@ -121,17 +121,16 @@ def rejection(cuts: Sequence[Cut]) -> Column:
 
     reason = F.lit(None).cast("string")
     for cut in reversed(cuts):
-        reason = F.when(passes(cut), reason).otherwise(F.lit(cut.reason))
+        reason = F.when(holds(F.col(cut.field), cut), reason).otherwise(F.lit(cut.reason))
     return reason
 
 
-def passes(cut: Cut) -> Column:
-    """Return whether an alert passes a cut; a null or a NaN does not."""
+def holds(value: Column, cut: Cut) -> Column:
+    """Return whether a value passes a cut; a null or a NaN does not."""
     from pyspark.sql import functions as F
 
-    value = F.col(cut.field)
-    holds = {"==": value == cut.value, "!=": value != cut.value, ">=": value >= cut.value}[cut.operator]
-    return F.coalesce(holds & ~F.isnan(value.cast("double")), F.lit(False))
+    passes = {"==": value == cut.value, "!=": value != cut.value, ">=": value >= cut.value}[cut.operator]
+    return F.coalesce(passes & ~F.isnan(value.cast("double")), F.lit(False))
 
 
 def enriched(

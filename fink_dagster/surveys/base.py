@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from pyspark.sql import Column, DataFrame
 
+    from fink_dagster.surveys.archive import ArchiveTable, NightStatistics
+
 EPOCH = dt.date(1970, 1, 1)
 LAST_DAY = (dt.date(2200, 1, 1) - EPOCH).days
 """A time beyond is a damaged number; a night made of it would be a partition nobody looks into."""
@@ -221,6 +223,10 @@ class Survey(Protocol):
     cuts: Sequence[Cut]
     """Quality cuts in the order in which the first failing one gives the reason."""
     topic_partitions: int
+    archive_tables: Sequence[ArchiveTable]
+    """Tables of the archive beside the main one."""
+    statistics: NightStatistics
+    """What is counted of each night."""
 
     def topics(self, night: Night) -> list[str]:
         """Return the survey's topics of a night, by concrete name."""

@@ -5,6 +5,7 @@ The same answer as raw2science's, which puts it to Spark; which cuts there are, 
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,11 @@ def rejection(alerts: pd.DataFrame, cuts: Sequence[Cut]) -> pd.Series:
     for cut in reversed(cuts):
         reasons[~passes(alerts[cut.field], cut)] = cut.reason
     return reasons
+
+
+def value_passes(value: float | None, cut: Cut) -> bool:
+    """Tell whether one value passes a cut; a null or a NaN does not."""
+    return value is not None and not math.isnan(value) and bool(_OPERATORS[cut.operator](float(value), cut.value))
 
 
 def passes(column: pd.Series, cut: Cut) -> np.ndarray:

@@ -14,8 +14,10 @@ from importlib.resources import files
 from typing import Any
 
 from fink_dagster.errors import UserError
+from fink_dagster.surveys.archive import ArchiveTable
 from fink_dagster.surveys.base import Cut, Framing, Night, NightRule
 from fink_dagster.surveys.container import AvroContainer
+from fink_dagster.surveys.ztf_archive import STATISTICS, TABLES
 
 JD_OF_1970 = 2440587.5
 _SCHEMA = files(__package__) / "schemas" / "ztf_alert.avsc"
@@ -42,6 +44,8 @@ class ZTF:
     """Upstream's quality cuts and its dropping of i band (fink_filters, filter_quality_cuts; fink-broker #855)."""
     topic_partitions = 16
     """As the survey's own topics have."""
+    archive_tables: Sequence[ArchiveTable] = TABLES
+    statistics = STATISTICS
 
     def topics(self, night: Night) -> list[str]:
         """Return the one public topic of a night."""

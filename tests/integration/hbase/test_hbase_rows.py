@@ -13,9 +13,11 @@ import pytest
 
 from fink_dagster.errors import OperationError
 from fink_dagster.hbase.codec import decode
-from fink_dagster.hbase.connection import connect, ensure_table
-from fink_dagster.hbase.tables import Table, main_table, row_cells, schema_row
-from fink_dagster.hbase.writer import Row, count_rows, put_rows
+from fink_dagster.hbase.connection import connect, ensure_tables
+from fink_dagster.hbase.nights import count_rows
+from fink_dagster.hbase.rows import Row, row_cells
+from fink_dagster.hbase.tables import Table, archive_tables, schema_row
+from fink_dagster.hbase.writer import put_rows
 from fink_dagster.surveys import get_survey
 from fink_dagster.surveys.base import Night
 
@@ -48,11 +50,11 @@ def connection(settings: Settings) -> Iterator[Connection]:
 
 
 @pytest.fixture
-def table(connection: Connection) -> Iterator[Table]:
-    declared = dataclasses.replace(main_table(get_survey("ztf"), ADDED), name=f"ztf_{uuid.uuid4().hex[:8]}")
+def table(settings: Settings, connection: Connection) -> Iterator[Table]:
+    declared = dataclasses.replace(archive_tables(get_survey("ztf"), ADDED)[0], name=f"ztf_{uuid.uuid4().hex[:8]}")
     # Five versions where the platform keeps one: a second version must not hide behind that.
     connection.create_table(declared.name, {family: {"max_versions": 5} for family in declared.families})
-    ensure_table(connection, declared)
+    ensure_tables(settings.hbase, [declared])
     yield declared
     connection.delete_table(declared.name, disable=True)
 
@@ -115,11 +117,10 @@ def test_alerts_of_an_object_are_found_by_the_prefix_of_their_key(
 
 
 def test_a_table_created_by_several_at_once_is_there_for_all(settings: Settings, connection: Connection) -> None:
-    declared = dataclasses.replace(main_table(get_survey("ztf"), ADDED), name=f"ztf_{uuid.uuid4().hex[:8]}")
+    declared = dataclasses.replace(archive_tables(get_survey("ztf"), ADDED)[0], name=f"ztf_{uuid.uuid4().hex[:8]}")
 
     def create(_: int) -> int:
-        with closing(connect(*settings.hbase)) as own:
-            ensure_table(own, declared)
+        ensure_tables(settings.hbase, [declared])
         return put_rows(settings.hbase, declared, _rows(declared, 1))
 
     try:
@@ -130,9 +131,9 @@ def test_a_table_created_by_several_at_once_is_there_for_all(settings: Settings,
         connection.delete_table(declared.name, disable=True)
 
 
-def test_a_table_without_a_family_is_refused_with_the_way_out(connection: Connection, table: Table) -> None:
+def test_a_table_without_a_family_is_refused_with_the_way_out(settings: Settings, table: Table) -> None:
     with pytest.raises(OperationError, match="must have families i, d, x; got d, i"):
-        ensure_table(connection, dataclasses.replace(table, families=("i", "d", "x")))
+        ensure_tables(settings.hbase, [dataclasses.replace(table, families=("i", "d", "x"))])
 
 
 def test_a_table_that_is_not_there_is_an_error_at_once(settings: Settings, table: Table) -> None:

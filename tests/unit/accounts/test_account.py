@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from fink_dagster.accounts import account as module
 from fink_dagster.accounts.account import Account, account_of
 from fink_dagster.filters.registry import filters
-from fink_dagster.hbase.tables import row_key
+from fink_dagster.hbase.keys import row_key
 from fink_dagster.settings import Settings
 from fink_dagster.stages.distribution import COUNT, count_topic
 from fink_dagster.surveys.base import Night
@@ -100,7 +100,9 @@ class Books:
             )
         time = survey.night_rule.zero + NIGHT.day + 0.5
         key = row_key(row[survey.object_identifier], time, identifier)
-        self.tables["archived"].append({"night": NIGHT.key, "table": survey.name, "row_key": key})
+        others = [(f"{survey.name}.class", b"Unknown_" + key)] if survey.archive_tables else None
+        row = {"night": NIGHT.key, "table": survey.name, "row_key": key, "index_keys": others}
+        self.tables["archived"].append(row)
 
 
 @st.composite
@@ -132,7 +134,7 @@ def test_a_consistent_night_closes_and_every_message_is_somewhere(books: Books) 
     here = found.raw - sum(found.from_other_topics.values())
     assert found.received == here + sum(found.other_nights.values()) + sum(found.quarantined.values())
     assert found.raw == found.science + sum(found.rejected.values()) + found.duplicates
-    assert found.science == sum(found.archived.values())
+    assert found.science == found.archived[books.survey.name]
 
 
 @PROPERTY
@@ -197,7 +199,7 @@ def test_the_numbers_are_those_of_the_night(books: Books) -> None:
     assert (found.other_nights, found.from_other_topics) == ({OTHER: 2}, {"of another night": 2})
     assert found.distributed["fink_ztf_20200101"] == 4
     assert sorted(found.distributed.values()) == [0] * (len(filters()) - 1) + [4, 4]
-    assert found.archived == {"ztf": 4}
+    assert (found.archived["ztf"], found.archived["ztf.class"], found.archived["ztf.tns"]) == (4, 4, 0)
     assert found.offsets == {"ztf_20200101_programid1": {"0": {"first": 0, "last": 3}, "1": {"first": 0, "last": 5}}}
 
 

@@ -4,52 +4,21 @@ import dataclasses
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from fink_dagster.errors import OperationError
 from fink_dagster.hbase.codec import decode
-from fink_dagster.hbase.tables import Column, Table, main_table, row_cells, row_key, schema_row
+from fink_dagster.hbase.rows import row_cells
+from fink_dagster.hbase.tables import Column, Table, archive_tables, schema_row
 from fink_dagster.surveys import get_survey
 
 ADDED = [("roid", "int"), ("is_transient", "boolean")]
+SCIENCE = [*ADDED, ("finkclass", "string"), ("pixel128", "int"), ("cdsxmatch", "string")]
 RECORD = {"objectId": "ZTF18abyouwp", "candid": 697251920015010010, "jd": 2458451.7519213, "night": "2018-11-29"}
-NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.text("ab_.1schema", max_size=12)
-ALERTS = st.tuples(
-    NAMES | st.text(min_size=150, max_size=400),
-    st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([2458451.75, 1.0, 0.5]),
-    st.integers(-(2**63), 2**63 - 1) | st.integers(0, 12),
-)
 
 
 @pytest.fixture
 def table() -> Table:
-    return main_table(get_survey("ztf"), ADDED)
-
-
-@given(ALERTS, ALERTS)
-def test_keys_of_distinct_alerts_are_distinct(one: tuple[str, float, int], other: tuple[str, float, int]) -> None:
-    same = [repr(part) for part in one] == [repr(part) for part in other]
-    assert (row_key(*one) == row_key(*other)) == same
-
-
-@given(ALERTS)
-def test_no_alert_has_the_key_of_a_schema_row_or_one_too_long(alert: tuple[str, float, int]) -> None:
-    key = row_key(*alert)
-    assert not key.startswith(b"schema")
-    assert 0 < len(key) < 300
-
-
-@given(ALERTS)
-def test_the_parts_of_a_key_can_be_told_apart_from_the_right(alert: tuple[str, float, int]) -> None:
-    _, time, identifier = row_key(*alert).rsplit(b"_", 2)
-    assert (float(time), int(identifier)) == alert[1:]
-
-
-def test_a_key_begins_as_upstreams_so_that_prefix_scans_work() -> None:
-    assert row_key("ZTF18abyouwp", 2458451.7519213, 697251920015010010) == (
-        b"ZTF18abyouwp_2458451.7519213_697251920015010010"
-    )
+    return archive_tables(get_survey("ztf"), ADDED)[0]
 
 
 def test_family_i_has_the_scalar_fields_of_alert_and_candidate_and_family_d_what_is_added(table: Table) -> None:
@@ -70,12 +39,12 @@ def test_the_identifier_that_the_packet_has_twice_is_one_cell(table: Table) -> N
 def test_a_field_that_came_since_is_a_column() -> None:
     survey = get_survey("ztf")
     fields = [*survey.alert_schema["fields"], {"name": "newcomer", "type": ["null", "float"]}]
-    table = main_table(survey, ADDED, alert_schema={**survey.alert_schema, "fields": fields})
+    table = archive_tables(survey, ADDED, alert_schema={**survey.alert_schema, "fields": fields})[0]
     assert Column("newcomer", "newcomer", "i", "float") in table.columns
 
 
 def test_a_night_given_among_the_added_columns_is_not_added_again() -> None:
-    table = main_table(get_survey("ztf"), [("night", "date")])
+    table = archive_tables(get_survey("ztf"), [("night", "date")])[0]
     assert [column.type for column in table.columns if column.name == "night"] == ["date"]
 
 
@@ -101,7 +70,7 @@ def test_a_row_without_a_part_of_its_key_is_refused(table: Table, missing: str) 
 
 
 def test_a_row_without_its_night_is_refused(table: Table) -> None:
-    with pytest.raises(OperationError, match="must have its night"):
+    with pytest.raises(OperationError, match="must have night"):
         row_cells(table, {**RECORD, "night": None})
 
 
@@ -132,9 +101,45 @@ def test_the_schema_row_names_the_types_the_bytes_have(table: Table) -> None:
 )
 def test_a_column_that_cannot_be_one_is_refused(added: list[tuple[str, str]], words: str) -> None:
     with pytest.raises(OperationError, match=words):
-        main_table(get_survey("ztf"), added)
+        archive_tables(get_survey("ztf"), added)
 
 
 def test_a_table_name_with_a_path_in_it_is_refused(table: Table) -> None:
     with pytest.raises(OperationError, match="hbase table name: must be"):
         dataclasses.replace(table, name="../ztf")
+
+
+def test_index_tables_have_the_names_and_keys_of_upstream_and_the_identifier_where_a_row_is_an_alert() -> None:
+    tables = {table.name: table.key for table in archive_tables(get_survey("ztf"), SCIENCE)}
+    assert tables == {
+        "ztf": ("objectId", "jd", "candid"),
+        "ztf.pixel128": ("pixel128", "jdstarthist", "objectId"),
+        "ztf.class": ("finkclass", "jd", "objectId", "candid"),
+        "ztf.ssnamenr": ("ssnamenr", "jd", "candid"),
+        "ztf.tracklet": ("tracklet", "objectId", "candid"),
+        "ztf.tns": ("tns", "jd", "objectId", "candid"),
+        "ztf.upper": ("objectId", "jd"),
+        "ztf.uppervalid": ("objectId", "jd", "candid"),
+        "ztf.cutouts": ("objectId", "jd", "candid"),
+    }
+
+
+def test_columns_nobody_adds_are_left_out_of_an_index_table_unless_its_key_needs_them() -> None:
+    tables = {table.name: table for table in archive_tables(get_survey("ztf"), SCIENCE)}
+    assert {"roid", "finkclass", "magpsf", "night"} <= tables["ztf.class"].by_name.keys()
+    assert not {"mulens", "tracklet"} & tables["ztf.class"].by_name.keys()
+    assert tables["ztf.tracklet"].by_name["tracklet"] == Column("tracklet", "tracklet", "d", "string")
+
+
+def test_points_of_a_history_have_columns_of_their_own_and_the_object_of_their_alert() -> None:
+    (table,) = [table for table in archive_tables(get_survey("ztf"), SCIENCE) if table.name == "ztf.uppervalid"]
+    assert table.by_name["candid"] == Column("candid", "candid", "i", "bigint")
+    assert {column.path for column in table.columns} >= {"objectId", "jd", "magpsf", "night"}
+    assert not table.of_alerts
+
+
+def test_every_column_of_an_index_of_alerts_is_one_of_the_main_table() -> None:
+    main, *others = archive_tables(get_survey("ztf"), [*SCIENCE, ("tracklet", "string"), ("tns", "string")])
+    for table in others:
+        if table.history is None:
+            assert set(table.columns) <= set(main.columns), table.name

@@ -6,12 +6,14 @@ import pytest
 
 from fink_dagster.errors import OperationError, TransientError
 from fink_dagster.hbase.connection import connect
-from fink_dagster.hbase.tables import main_table
-from fink_dagster.hbase.writer import BATCH_ROWS, Row, _batches, count_rows, put_rows
+from fink_dagster.hbase.nights import count_rows
+from fink_dagster.hbase.rows import Row
+from fink_dagster.hbase.tables import archive_tables
+from fink_dagster.hbase.writer import BATCH_ROWS, _batches, put_rows
 from fink_dagster.surveys import get_survey
 from fink_dagster.surveys.base import Night
 
-TABLE = main_table(get_survey("ztf"), [])
+TABLE = archive_tables(get_survey("ztf"), [])[0]
 
 
 @pytest.fixture

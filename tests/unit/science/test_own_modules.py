@@ -15,7 +15,7 @@ from fink_dagster.science import registry
 from fink_dagster.science.own import Entry
 from fink_dagster.science.registry import entries_for, get_module, modules, modules_for, refused_for
 from fink_dagster.science.run import run_modules
-from fink_dagster.stages.archive import archive_table
+from fink_dagster.stages.archive_rows import tables_of
 from fink_dagster.surveys import get_survey
 from fink_dagster.surveys.avro import by_place
 from tests.own_modules import HEAD, declared, write
@@ -42,7 +42,7 @@ def test_every_place_sees_a_module_of_ones_own(own_modules: Path) -> None:
     assert "twice" in [module.name for module in plan_of(ZTF).modules]
     assert [module.name for module in plan_of(ZTF, ["twice"]).modules] == ["twice"]
     assert ("twice", "double") in [(column.name, column.type) for column in added_columns(ZTF)]
-    assert "twice" in [column.name for column in archive_table(ZTF).columns]
+    assert "twice" in [column.name for column in tables_of(ZTF)[0].columns]
     (column,) = [c for c in column_schema(ZTF, tables(ZTF)["science_alerts"]).columns if c.name == "twice"]
     assert column.description == "Twice the magnitude [mag] (twice 1, from candidate.magpsf)"
 

@@ -19,7 +19,7 @@ import fastavro
 
 from fink_dagster.errors import OperationError
 from fink_dagster.hbase.connection import connect
-from fink_dagster.kafka.clients import spark_options
+from fink_dagster.kafka.clients import survey_options
 from fink_dagster.lake.lake import Lake
 from fink_dagster.lake.tables import tables
 from fink_dagster.lake.types import sql_type
@@ -75,7 +75,7 @@ class Task:
 
     def messages(self) -> DataFrame:
         """Return the topic as a plain batch, by the same connector stream2raw reads with."""
-        options = spark_options(self.settings.survey_kafka, self.settings.survey_kafka_address)
+        options = survey_options(self.settings)
         reader = self.spark.read.format("kafka").options(**options, subscribe=",".join(ZTF().topics(self.night)))
         return reader.option("startingOffsets", "earliest").option("endingOffsets", "latest").load()
 

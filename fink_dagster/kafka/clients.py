@@ -98,7 +98,12 @@ def spark_options(cluster: KafkaCluster, address: str) -> dict[str, str]:
 
 def survey_client(settings: Settings) -> dict[str, str]:
     """Return the librdkafka configuration of the Kafka alerts come from."""
-    return client_config(settings.survey_kafka, settings.survey_kafka_address)
+    return client_config(settings.survey_cluster, settings.survey_kafka_address)
+
+
+def survey_options(settings: Settings) -> dict[str, str]:
+    """Return the options with which Spark reads from the Kafka alerts come from."""
+    return spark_options(settings.survey_cluster, settings.survey_kafka_address)
 
 
 def distribution_client(settings: Settings) -> dict[str, str]:

@@ -1,27 +1,31 @@
 """The embedded Kafka broker: configured, started, probed, stopped.
 
-One node that is broker and controller, on loopback, with its data in the data folder. Topics, producing and consuming
-belong to ``fink_dagster.kafka``.
+One node that is broker and controller, on loopback, with its data in the data folder. How it asks for users is
+``kafka_security``; topics, producing and consuming belong to ``fink_dagster.kafka``.
 """
 
 from __future__ import annotations
 
+import secrets
 import subprocess
 import uuid
 from base64 import urlsafe_b64encode
+from functools import partial
 from typing import TYPE_CHECKING
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from fink_dagster.errors import OperationError
-from fink_dagster.local import process
+from fink_dagster.kafka.clients import client_config
+from fink_dagster.local import kafka_security, process
 from fink_dagster.local.jars import jar_paths
 from fink_dagster.local.java import java_command
 from fink_dagster.local.ports import answers, require_free
 from fink_dagster.local.process import Server
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from fink_dagster.settings import Settings
@@ -37,11 +41,11 @@ _PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller_port}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners={protocol}://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners={protocol}://127.0.0.1:{port}
 controller.listener.names=CONTROLLER
-inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name={protocol}
+listener.security.protocol.map={protocol}:{protocol},CONTROLLER:{protocol}
 log.dirs={logs}
 
 # A topic is made on purpose: one made by a misspelt consumer would look like a cloudy night.
@@ -87,13 +91,16 @@ def server(settings: Settings) -> Server:
 
 
 def start(settings: Settings) -> None:
-    """Have the embedded broker running and answering; a healthy one is kept.
+    """Have the embedded broker running and answering; a healthy one is kept, one of other users or none is not.
 
     Raises
     ------
+    UserError
+        When it is to be secured in a way it cannot.
     OperationError
         When a port is taken, the jars are absent, or the broker does not answer after two attempts.
     """
+    kafka_security.must_be_possible(settings)
     if process.running(server(settings)) and ready(settings):
         return
     process.stop(server(settings), STOP_SECONDS)
@@ -113,15 +120,16 @@ def stop(settings: Settings) -> None:
 
 
 def ready(settings: Settings) -> bool:
-    """Return whether the embedded broker, and not a stranger on its port, answers."""
+    """Return whether the embedded broker, and not a stranger on its port, answers the platform."""
     if not answers(settings.kafka_port):
         return False
-    return ask_cluster_id(settings.embedded_kafka_address) == _cluster_id(settings)
+    config = client_config(settings.embedded_kafka, settings.embedded_kafka_address)
+    return ask_cluster_id(config) == _cluster_id(settings)
 
 
-def ask_cluster_id(address: str) -> str | None:
-    """Return the identity of the cluster at ``address``, or None when it does not tell its topics and itself."""
-    admin = AdminClient({"bootstrap.servers": address, "log_level": 0})
+def ask_cluster_id(config: Mapping[str, str]) -> str | None:
+    """Return the identity of a cluster, or None when it does not tell its topics and itself."""
+    admin = AdminClient(dict(config))
     try:
         admin.list_topics(timeout=_ASK_SECONDS)
         cluster = admin.describe_cluster(request_timeout=_ASK_SECONDS).result(_ASK_SECONDS)
@@ -134,10 +142,14 @@ def write_configuration(settings: Settings) -> Path:
     """Write the broker's configuration files and return the main one."""
     folder = _folder(settings)
     folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)  # its log of metadata holds what passwords are checked against
     (folder / "log4j2.properties").write_text(_LOGGING)
     properties = folder / "server.properties"
     ports = {"port": settings.kafka_port, "controller_port": settings.kafka_controller_port}
-    properties.write_text(_PROPERTIES.format(logs=folder / "logs", **ports))
+    secured = settings.embedded_kafka_is_secured
+    protocol = kafka_security.PROTOCOL if secured else "PLAINTEXT"
+    text = _PROPERTIES.format(logs=folder / "logs", protocol=protocol, **ports)
+    properties.write_text(text + (kafka_security.properties(settings) if secured else ""))
     return properties
 
 
@@ -146,8 +158,15 @@ def _folder(settings: Settings) -> Path:
 
 
 def _start_once(settings: Settings, properties: Path) -> None:
-    process.start(server(settings), _java(settings, "kafka.Kafka", str(properties)))
-    process.wait_ready(server(settings), lambda: ready(settings), timeout_seconds=START_SECONDS)
+    broker, command = server(settings), _java(settings, "kafka.Kafka", str(properties))
+    if settings.embedded_kafka_is_secured:
+        password = secrets.token_urlsafe(32)
+        process.start(broker, command, variables=kafka_security.broker_login(password))
+        admitted = partial(kafka_security.admit_platform, settings, password)
+        process.wait_ready(broker, admitted, timeout_seconds=START_SECONDS)
+    else:
+        process.start(broker, command)
+    process.wait_ready(broker, lambda: ready(settings), timeout_seconds=START_SECONDS)
 
 
 def _format(settings: Settings, properties: Path) -> None:

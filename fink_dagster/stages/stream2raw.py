@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from pyspark import StorageLevel
 
 from fink_dagster.errors import FinkError
-from fink_dagster.kafka.clients import spark_options, survey_client
+from fink_dagster.kafka.clients import survey_client, survey_options
 from fink_dagster.kafka.topics import existing_topics
 from fink_dagster.lake.nights import open_night
 from fink_dagster.lake.quarantine import TABLE as QUARANTINE
@@ -78,7 +78,7 @@ class Stream2Raw:
         """Return the night's topics from their earliest message, by concrete name."""
         settings = self.context.settings
         options = {
-            **spark_options(settings.survey_kafka, settings.survey_kafka_address),
+            **survey_options(settings),
             "subscribe": ",".join(self.topics()),
             "startingOffsets": "earliest",
             "failOnDataLoss": "true",

@@ -47,6 +47,7 @@ _COMMANDS = {
     "quarantine": ("quarantine:app", "Messages that could not become an alert."),
     "catalogues": ("catalogues:app", "Catalogues alerts are compared with."),
     "science": ("science:app", "Science modules, the platform's and your own."),
+    "filters": ("filters:app", "Filters: which there are, which send, and what they pass."),
 }
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from fink_dagster.accounts.nights import SCIENCE, all_nights
 from fink_dagster.filters.activation import limit_of
+from fink_dagster.filters.registry import get_entry
 from fink_dagster.lake.filters import decisions_in, failures_in
 from fink_dagster.lake.nights import CLOSED, state_of
 from fink_dagster.lake.reading import of_night
@@ -57,6 +58,15 @@ class Behaviour:
         return not self.failed and self.share <= self.share_limit
 
 
+@dataclass(frozen=True)
+class ClosedNight:
+    """A closed night: its science alerts, and what each of its topics got."""
+
+    night: str
+    science: int
+    distributed: dict[str, int]
+
+
 def behaviour_in(reader: LakeReader, survey: Survey, night: str, active: Sequence[Filter]) -> list[Behaviour]:
     """Return how filters behaved in a night.
 
@@ -83,7 +93,7 @@ def behaviour_in(reader: LakeReader, survey: Survey, night: str, active: Sequenc
                 alerts=alerts,
                 passed=sent[item.name],
                 failed=failed.failed if failed else 0,
-                share_limit=limit_of(item, decisions, is_own=False),
+                share_limit=limit_of(get_entry(item.name), decisions),
                 error=failed.error if failed else "",
             )
         )
@@ -96,10 +106,10 @@ def _passed_in(reader: LakeReader, survey: Survey, night: str) -> Counter[str]:
     return Counter(name for name, _ in sent)
 
 
-def last_closed_night(reader: LakeReader) -> tuple[str, dict[str, int]] | None:
-    """Return the newest closed night with science alerts and how many of them its topics got; None without one."""
+def last_closed_night(reader: LakeReader) -> ClosedNight | None:
+    """Return the newest closed night with science alerts, or None."""
     for night in reversed(all_nights(reader)):
         state = state_of(reader, night)
         if state and state.state == CLOSED and state.account and state.account["science"]:
-            return night, state.account["distributed"]
+            return ClosedNight(night, state.account["science"], state.account["distributed"])
     return None

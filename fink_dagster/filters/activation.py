@@ -8,10 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fink_dagster.plugins.kind import PLATFORM
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fink_dagster.filters.filter import Filter
+    from fink_dagster.filters.own import Entry
 
 ACTIVE, INACTIVE = "active", "inactive"
 NO_LIMIT = 1.0
@@ -41,30 +43,37 @@ class Decision:
     why: str
 
 
-def decision_on(item: Filter, decisions: Sequence[Decision], *, is_own: bool) -> Decision | None:
+def decision_on(entry: Entry, decisions: Sequence[Decision]) -> Decision | None:
     """Return the decision that holds of a filter, or None.
+
+    A new version is another filter, and nothing that was decided of the old one holds of it; only those of the platform
+    itself keep their state when the platform is upgraded.
 
     Parameters
     ----------
-    item : Filter
+    entry : Entry
         The filter as it is now.
     decisions : sequence of Decision
         All there are, oldest first.
-    is_own : bool
-        Whether somebody else than the platform brought it: then a new version is another filter, and nothing that was
-        decided of the old one holds of it. The platform's keep their state when the platform is upgraded.
     """
-    held = [one for one in decisions if one.filter == item.name and (not is_own or one.version == item.version)]
+    item, is_trusted = entry.filter, _is_trusted(entry)
+    held = [
+        one for one in decisions if item and one.filter == item.name and (is_trusted or one.version == item.version)
+    ]
     return held[-1] if held else None
 
 
-def is_active(item: Filter, decisions: Sequence[Decision], *, is_own: bool) -> bool:
+def is_active(entry: Entry, decisions: Sequence[Decision]) -> bool:
     """Tell whether a filter sends: as was decided; without a decision the platform's do and all others do not."""
-    decision = decision_on(item, decisions, is_own=is_own)
-    return decision.state == ACTIVE if decision else not is_own
+    decision = decision_on(entry, decisions)
+    return decision.state == ACTIVE if decision else _is_trusted(entry)
 
 
-def limit_of(item: Filter, decisions: Sequence[Decision], *, is_own: bool) -> float:
+def limit_of(entry: Entry, decisions: Sequence[Decision]) -> float:
     """Return the largest share of a night's alerts an active filter is meant to pass."""
-    decision = decision_on(item, decisions, is_own=is_own)
+    decision = decision_on(entry, decisions)
     return decision.share_limit if decision else NO_LIMIT
+
+
+def _is_trusted(entry: Entry) -> bool:
+    return entry.source == PLATFORM

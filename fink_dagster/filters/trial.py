@@ -77,7 +77,7 @@ def fault_in(item: Filter, trials: Sequence[Trial], limit: float) -> str:
         worst = failed[-1]
         got = f"{worst.failed} of {worst.alerts} of night {worst.night}: {worst.error}"
         return f"must fail on no alert it is tried on; got {got}; correct it and try it again"
-    if passed > limit * alerts:
+    if passed / alerts > limit:
         return (
             f"must pass at most {limit:.2%} of the alerts; got {passed / alerts:.2%}, {passed} of {alerts} on "
             f"{len(mine)} nights; narrow it, or give --limit if it is meant to pass so many"

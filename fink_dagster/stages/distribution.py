@@ -181,9 +181,9 @@ class Distribution:
 
 
 def active_filters(reader: LakeReader, survey: Survey) -> list[Filter]:
-    """Return those of them that send, by what was decided until now."""
+    """Return the filters that send a survey's alerts, by what was decided until now."""
     decisions = decisions_in(reader)
-    return [item for item in filters_for(survey) if is_active(item, decisions, is_own=get_entry(item.name).is_own)]
+    return [item for item in filters_for(survey) if is_active(get_entry(item.name), decisions)]
 
 
 def count_topic(survey: str, compact_night: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from fink_dagster.filters.trial import Trial
 from fink_dagster.lake.filters import keep_trial
-from fink_dagster.stages.distribution import judgement
+from fink_dagster.stages.judgement import judgement
 from fink_dagster.stages.writers import KnownWriters
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from fink_dagster.filters import registry as filters
 from fink_dagster.local.samples import ensure_samples
 from fink_dagster.science import registry
 from fink_dagster.settings import load_settings
@@ -58,3 +59,14 @@ def own_modules(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Pat
     registry.reload()
     yield folder
     registry.reload()
+
+
+@pytest.fixture
+def own_filters(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """A folder of filters of one's own, looked into when the platform next asks after ``reload`` of their registry."""
+    folder = tmp_path / "own_filters"
+    folder.mkdir()
+    monkeypatch.setenv("FINK_FILTERS", str(folder))
+    filters.reload()
+    yield folder
+    filters.reload()

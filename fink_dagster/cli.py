@@ -25,7 +25,7 @@ _COMMANDS = {
     ),
     "services": (
         "services:services",
-        "Show every service: address, version, whether it answers, memory of it and all it started.",
+        "Show every service: address, version, whether it answers, memory of it and all it started, security.",
     ),
     "demo": (
         "demo:demo",
@@ -47,6 +47,7 @@ _COMMANDS = {
     "quarantine": ("quarantine:app", "Messages that could not become an alert."),
     "catalogues": ("catalogues:app", "Catalogues alerts are compared with."),
     "science": ("science:app", "Science modules, the platform's and your own."),
+    "users": ("users:app", "Users of user topics, and what they may read."),
     "filters": ("filters:app", "Filters: which there are, which send, and what they pass."),
 }
 

@@ -54,7 +54,7 @@ def down() -> None:
 def services(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
-    """Show every service: address, version, whether it answers, memory of it and all it started.
+    """Show every service: address, version, whether it answers, memory of it and all it started, security.
 
     Example: fink-dagster services --json
     """
@@ -67,11 +67,12 @@ def services(
 
 def _print(states: dict[str, Service]) -> None:
     total = sum(state["rss_mib"] for state in states.values())
-    table = Table("service", "address", "version", "answers", show_footer=False)
+    table = Table("service", "address", "version", "answers", "security", show_footer=False)
     table.add_column("memory", justify="right")
     for name, state in states.items():
         answers = "yes" if state["healthy"] else "no"
-        table.add_row(name, state["address"], state["version"], answers, f"{state['rss_mib']} MiB")
+        memory = f"{state['rss_mib']} MiB"
+        table.add_row(name, state["address"], state["version"], answers, state["security"], memory)
     console = Console()
     console.print(table)
     console.print(f"together {total} MiB of at most {_BUDGET_MIB} MiB, running nights included")

@@ -54,6 +54,23 @@ class User:
     logs_in: bool = True
 
 
+def must_ask_for_users(settings: Settings) -> ScramMechanism:
+    """Return the mechanism by which users of user topics log in.
+
+    Raises
+    ------
+    UserError
+        When they need not, or by none of whose passwords Kafka keeps itself.
+    """
+    ours = settings.distribution_kafka
+    if not ours.security_protocol.startswith("SASL_") or ours.sasl_mechanism not in MECHANISMS:
+        got = f"got {ours.security_protocol[:40]} and {ours.sasl_mechanism[:40]}"
+        way_out = "see `Users` in docs/operator.md for how to switch it on"
+        message = f"users: the Kafka they read from must ask for a user by SASL and SCRAM; {got}; {way_out}"
+        raise UserError(message)
+    return MECHANISMS[ours.sasl_mechanism]
+
+
 def credential(name: str, password: SecretStr, mechanism: ScramMechanism) -> UserScramCredentialUpsertion:
     """Return the change that gives a user a password; Kafka receives a salted hash of it."""
     info = ScramCredentialInfo(mechanism, ITERATIONS)
@@ -87,11 +104,11 @@ def add_user(
     OperationError
         When there is such a user, or the broker refuses.
     """
-    mechanism = _mechanism(settings)
+    mechanism = must_ask_for_users(settings)
     _check_name(settings, name)
     _check_password(password)
-    if any(user.name == name and user.logs_in for user in users(settings)):
-        message = f"user {name}: must be a new one; got one who has a password; remove it first to add it anew"
+    if any(user.name == name for user in users(settings)):
+        message = f"user {name}: must be a new one; got one who has rights or a password; remove it first"
         raise OperationError(message)
     admin, config = _admin(settings)
     with answering(config, f"user {name!r}"):
@@ -113,7 +130,7 @@ def users(settings: Settings) -> list[User]:
     OperationError
         When the broker refuses.
     """
-    mechanism = _mechanism(settings)
+    mechanism = must_ask_for_users(settings)
     admin, config = _admin(settings)
     with answering(config, "its users"):
         asked: Any = admin.describe_user_scram_credentials(request_timeout=ANSWER_SECONDS)  # of all: one future
@@ -139,7 +156,7 @@ def remove_user(settings: Settings, name: str) -> None:
     OperationError
         When the broker refuses.
     """
-    mechanism = _mechanism(settings)
+    mechanism = must_ask_for_users(settings)
     there = {user.name: user for user in users(settings)}
     if name not in there:
         raise unknown("user", name, there) if there else _nobody(name)
@@ -149,18 +166,6 @@ def remove_user(settings: Settings, name: str) -> None:
             _alter(admin, name, UserScramCredentialDeletion(name, mechanism))
         for future in admin.delete_acls([every_rule(name)], request_timeout=ANSWER_SECONDS).values():
             future.result()
-
-
-def _mechanism(settings: Settings) -> ScramMechanism:
-    ours = settings.distribution_kafka
-    if not ours.security_protocol.startswith("SASL_") or ours.sasl_mechanism not in MECHANISMS:
-        got = f"got {ours.security_protocol[:40]} and {ours.sasl_mechanism[:40]}"
-        way_out = (
-            "set FINK_DISTRIBUTION_KAFKA__SECURITY_PROTOCOL, __USERNAME and __PASSWORD, then `make down`, `make up`"
-        )
-        message = f"users: the Kafka they read from must ask for a user by SASL and SCRAM; {got}; {way_out}"
-        raise UserError(message)
-    return MECHANISMS[ours.sasl_mechanism]
 
 
 def _admin(settings: Settings) -> tuple[AdminClient, dict[str, str]]:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from fink_dagster.errors import OperationError
-from fink_dagster.local import dagster, hbase, kafka, process
+from fink_dagster.errors import FinkError, OperationError
+from fink_dagster.kafka.clients import distribution_client
+from fink_dagster.local import dagster, hbase, kafka, kafka_security, platform, process
 from fink_dagster.local.jar_lock import ROOTS
 from fink_dagster.local.jars import jar_paths
 from fink_dagster.local.java import java_version, require_java
@@ -44,14 +45,15 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """Return what every check found, the bad ones with the way out."""
-    checks: tuple[Callable[[Settings], str], ...] = (_python, _java, _jars, _samples, _ports, _disk, _memory)
+    checks: tuple[Callable[[Settings], str], ...]
+    checks = (_python, _java, _jars, _samples, _ports, _security, _disk, _memory)
     return [_finding(check, settings) for check in checks]
 
 
 def _finding(check: Callable[[Settings], str], settings: Settings) -> Finding:
     try:
         return Finding(good=True, sentence=check(settings))
-    except OperationError as error:
+    except FinkError as error:
         return Finding(good=False, sentence=str(error))
 
 
@@ -100,6 +102,15 @@ def _own_ports(settings: Settings) -> list[tuple[Server, tuple[str, ...]]]:
 
 def _taken(settings: Settings, server: Server, name: str) -> bool:
     return process.running(server) is None and not port_is_free(getattr(settings, name))
+
+
+def _security(settings: Settings) -> str:
+    kafka_security.must_be_possible(settings)
+    distribution_client(settings)
+    how = platform.kafka_security(settings)
+    if how == platform.OPEN:
+        return "security: off, whoever reaches the Kafka of user topics reads and writes there"
+    return f"security: on, users of the Kafka of user topics log in by {how}"
 
 
 def _disk(settings: Settings) -> str:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Report = Callable[[str], object]
 _ASK_SECONDS = 5.0
+OPEN = "none"
 
 
 class Service(TypedDict):
@@ -36,6 +37,8 @@ class Service(TypedDict):
     version: str
     healthy: bool
     rss_mib: int
+    security: str
+    """How who asks must log in; of Kafka, who reads user topics."""
 
 
 def up(settings: Settings, report: Report = print) -> None:
@@ -115,6 +118,13 @@ def embeds_hbase(settings: Settings) -> bool:
     return settings.hbase_address is None
 
 
+def kafka_security(settings: Settings) -> str:
+    """Return how users log in to the Kafka they read from, or ``none`` where they need not."""
+    ours = settings.distribution_kafka
+    mechanism = f" {ours.sasl_mechanism}" if ours.security_protocol.startswith("SASL") else ""
+    return OPEN if ours.security_protocol == "PLAINTEXT" else ours.security_protocol + mechanism
+
+
 def embedded_version(artifact: str) -> str:
     """Return the version of an embedded server, by the name of its jar."""
     return next(jar.coordinate.version for jar in read_lock() if jar.coordinate.name == artifact)
@@ -136,27 +146,30 @@ def _lock(settings: Settings) -> Path:
 def _kafka(settings: Settings) -> Service:
     external = [cluster for cluster in (settings.survey_kafka, settings.distribution_kafka) if cluster.address]
     healthy = all(_lists_topics(cluster) for cluster in external)
+    security = kafka_security(settings)
     if not embeds_kafka(settings):
-        return Service(address=settings.survey_kafka_address, version="unknown", healthy=healthy, rss_mib=0)
+        address = settings.survey_kafka_address
+        return Service(address=address, version="unknown", healthy=healthy, rss_mib=0, security=security)
     return Service(
         address=settings.embedded_kafka_address,
         version=embedded_version("kafka_2.13"),
         healthy=healthy and kafka.ready(settings),
         rss_mib=process.rss_mib(kafka.server(settings)),
+        security=security,
     )
 
 
 def _hbase(settings: Settings) -> Service:
     host, port = settings.hbase
     if not embeds_hbase(settings):
-        return Service(
-            address=f"{host}:{port}", version="unknown", healthy=hbase.answers_reads((host, port)), rss_mib=0
-        )
+        healthy = hbase.answers_reads((host, port))
+        return Service(address=f"{host}:{port}", version="unknown", healthy=healthy, rss_mib=0, security=OPEN)
     return Service(
         address=f"{host}:{port}",
         version=embedded_version("hbase-thrift"),
         healthy=hbase.ready(settings),
         rss_mib=_rss(hbase.master(settings), hbase.thrift(settings)),
+        security=OPEN,
     )
 
 
@@ -166,6 +179,7 @@ def _dagster(settings: Settings) -> Service:
         version=version("dagster"),
         healthy=dagster.ready(settings),
         rss_mib=_rss(*dagster.servers(settings)),
+        security=OPEN,
     )
 
 

@@ -6,7 +6,7 @@ import psutil
 import pytest
 
 from fink_dagster.local import doctor, java
-from fink_dagster.settings import Settings
+from fink_dagster.settings import KafkaCluster, Settings
 
 Memory = namedtuple("Memory", "available")
 Disk = namedtuple("Disk", "free")
@@ -81,3 +81,16 @@ def test_too_little_memory_is_reported(settings, monkeypatch):
     monkeypatch.setattr(psutil, "virtual_memory", lambda: Memory(available=2 * 2**30))
     bad = sentences(settings, good=False)
     assert any(line.startswith("memory: 6 GiB must be available; got 2.0; ") for line in bad)
+
+
+def test_doctor_says_whether_security_is_on(settings):
+    assert any(line.startswith("security: off, ") for line in sentences(settings, good=True))
+    cluster = KafkaCluster(security_protocol="SASL_PLAINTEXT", username="fink", password="sesame")
+    said = sentences(settings.model_copy(update={"distribution_kafka": cluster}), good=True)
+    assert any(line.startswith("security: on, ") and "SCRAM-SHA-512" in line for line in said)
+
+
+def test_security_that_cannot_be_is_reported(settings):
+    cluster = KafkaCluster(security_protocol="SASL_PLAINTEXT", username="fink")
+    bad = sentences(settings.model_copy(update={"distribution_kafka": cluster}), good=False)
+    assert any("must have a user and a password" in line for line in bad)

@@ -27,7 +27,7 @@ def test_services_of_others_are_asked_at_their_address(settings, monkeypatch):
     cluster = KafkaCluster(address=NOBODY)
     external = {"survey_kafka": cluster, "distribution_kafka": cluster, "hbase_address": NOBODY}
     services = platform.services(settings.model_copy(update=external))
-    expected = {"address": NOBODY, "version": "unknown", "healthy": False, "rss_mib": 0}
+    expected = {"address": NOBODY, "version": "unknown", "healthy": False, "rss_mib": 0, "security": "none"}
     assert services["kafka"] == expected
     assert services["hbase"] == expected
 
@@ -39,3 +39,19 @@ def test_services_of_others_are_asked_at_their_address(settings, monkeypatch):
 def test_the_embedded_kafka_stands_in_for_whichever_is_not_set(settings, survey, distribution, embedded):
     clusters = {"survey_kafka": KafkaCluster(address=survey), "distribution_kafka": KafkaCluster(address=distribution)}
     assert platform.embeds_kafka(settings.model_copy(update=clusters)) is embedded
+
+
+@pytest.mark.parametrize(
+    ("cluster", "said"),
+    [
+        ({}, "none"),
+        ({"security_protocol": "SSL"}, "SSL"),
+        (
+            {"security_protocol": "SASL_PLAINTEXT", "username": "fink", "password": "sesame"},
+            "SASL_PLAINTEXT SCRAM-SHA-512",
+        ),
+    ],
+)
+def test_services_say_how_users_log_in_to_the_kafka_they_read_from(settings, cluster, said):
+    secured = settings.model_copy(update={"distribution_kafka": KafkaCluster(**cluster)})
+    assert platform.services(secured)["kafka"]["security"] == said

@@ -11,6 +11,11 @@ def test_a_child_process_reads_the_very_same_settings(tmp_path, monkeypatch):
     assert Settings() == settings
 
 
+def test_a_new_users_password_is_handed_to_no_server(tmp_path):
+    settings = Settings(data=tmp_path, new_user_password=SecretStr("sesame"))
+    assert "sesame" not in settings.environment().values()
+
+
 def test_a_setting_that_is_unset_is_not_inherited(monkeypatch):
     monkeypatch.setenv("FINK_HBASE_ADDRESS", "elsewhere:9090")
     assert "FINK_HBASE_ADDRESS" not in Settings(hbase_address=None).environment()

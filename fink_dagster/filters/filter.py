@@ -15,6 +15,7 @@ from fink_dagster.science.module import Limits
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
     import pandas as pd
 
 COUNT = "count"
@@ -59,7 +60,7 @@ class Filter:
 
     name: str
     inputs: tuple[str, ...]
-    predicate: Callable[..., pd.Series]
+    predicate: Callable[..., pd.Series | np.ndarray]
     description: str
     owner: str
     version: str

@@ -12,7 +12,24 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from fink_dagster.errors import UserError, unknown
-from fink_dagster.filters import sso_fink_candidates, sso_ztf_candidates
+from fink_dagster.filters import (
+    early_kn_candidates,
+    fast_riser_candidates,
+    first_pass_candidates,
+    hostless,
+    kn_candidates,
+    magnetic_cvs,
+    microlensing_candidates,
+    rate_based_kn_candidates,
+    simbad_types,
+    sso_fink_candidates,
+    sso_ztf_candidates,
+    supernovae,
+    tns_match,
+    unknowns,
+    vra,
+    yso_spicy_candidates,
+)
 from fink_dagster.filters.admission import fault_in
 from fink_dagster.filters.own import Entry, found_in_folder, found_in_packages
 from fink_dagster.plugins.kind import PLATFORM
@@ -24,8 +41,22 @@ if TYPE_CHECKING:
     from fink_dagster.filters.filter import Filter
 
 _FILTERS = (
+    early_kn_candidates.FILTER,
+    fast_riser_candidates.FILTER,
+    first_pass_candidates.FILTER,
+    *hostless.FILTERS,
+    kn_candidates.FILTER,
+    magnetic_cvs.FILTER,
+    microlensing_candidates.FILTER,
+    rate_based_kn_candidates.FILTER,
+    *simbad_types.FILTERS,
     sso_fink_candidates.FILTER,
     sso_ztf_candidates.FILTER,
+    *supernovae.FILTERS,
+    tns_match.FILTER,
+    unknowns.FILTER,
+    vra.FILTER,
+    yso_spicy_candidates.FILTER,
 )
 
 

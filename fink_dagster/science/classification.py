@@ -85,13 +85,13 @@ def classification(scores: Scores, simbad: pd.Series, tracklet: pd.Series) -> np
     """
     s, host = scores, may_host(simbad)
     with np.errstate(invalid="ignore"):
-        lens, supernova = s.mulens > 0, _supernova(s) & host
+        lens, supernova = s.mulens > 0, is_supernova(s) & host
         candidate, known = s.roid == roid.CANDIDATE, s.roid == roid.KNOWN
         steps = [
             ("Microlensing candidate", lens),
             ("SN candidate", supernova),
-            ("Early SN Ia candidate", _early(s) & host),
-            ("Kilonova candidate", _kilonova(s) & host),
+            ("Early SN Ia candidate", is_early_supernova(s) & host),
+            ("Kilonova candidate", is_kilonova(s) & host),
             ("Solar System candidate", candidate),
             ("Tracklet", tracklet.fillna("").str.startswith(TRACKLET).to_numpy(dtype=bool)),
             ("Solar System MPC", known),
@@ -105,27 +105,31 @@ def classification(scores: Scores, simbad: pd.Series, tracklet: pd.Series) -> np
     return names
 
 
-def _like_a_supernova(s: Scores) -> Flags:
-    scored = (s.snn_snia > LEAST_SCORE) | (s.snn_sn > LEAST_SCORE)
-    return scored & _real_and_pointlike(s)
-
-
-def _supernova(s: Scores) -> Flags:
+def is_supernova(s: Scores) -> Flags:
+    """Tell where classifiers and survey speak for a supernova; whether one can be there is ``simbad.may_host``'s."""
     return _like_a_supernova(s) & (s.age <= SUPERNOVA_DAYS) & (s.ndethist > 1) & (s.roid != roid.KNOWN)
 
 
-def _early(s: Scores) -> Flags:
+def is_early_supernova(s: Scores) -> Flags:
+    """Tell where they speak for a supernova Ia before its maximum."""
     return _like_a_supernova(s) & (s.ndethist <= EARLY_DETECTIONS) & (s.rf_snia > LEAST_SCORE)
 
 
-def _kilonova(s: Scores) -> Flags:
+def is_kilonova(s: Scores) -> Flags:
+    """Tell where they speak for a kilonova."""
     new = (s.age < KILONOVA_DAYS) & (s.ndethist < KILONOVA_DETECTIONS) & (s.roid != roid.KNOWN)
-    return (s.rf_kn > LEAST_SCORE) & _real_and_pointlike(s) & new
+    return (s.rf_kn > LEAST_SCORE) & is_real_and_pointlike(s.drb, s.classtar) & new
 
 
-def _real_and_pointlike(s: Scores) -> Flags:
-    good: Flags = (s.drb > LEAST_SCORE) & (s.classtar > LEAST_CLASSTAR)
+def is_real_and_pointlike(drb: np.ndarray, classtar: np.ndarray, least_drb: float = LEAST_SCORE) -> Flags:
+    """Tell which sources are no artefact and no galaxy."""
+    good: Flags = (drb > least_drb) & (classtar > LEAST_CLASSTAR)
     return good
+
+
+def _like_a_supernova(s: Scores) -> Flags:
+    scored = (s.snn_snia > LEAST_SCORE) | (s.snn_sn > LEAST_SCORE)
+    return scored & is_real_and_pointlike(s.drb, s.classtar)
 
 
 def _columns(*columns: pd.Series) -> np.ndarray:

@@ -146,19 +146,36 @@ def _apparent(points: Points) -> Points:
     near = (points.distance >= 0) & (points.distance <= FARTHEST_SOURCE_PIXELS)
     over = np.isin(points.alert, points.alert[near])
     magnitude, sigma = points.magnitude.copy(), points.sigma.copy()
-    magnitude[over], sigma[over] = _apparent_magnitudes(points.at(over))
+    some = points.at(over)
+    reference = some.reference, some.reference_sigma
+    magnitude[over], sigma[over] = apparent_magnitudes((some.magnitude, some.sigma), reference, some.brighter)
     return replace(points, magnitude=magnitude, sigma=sigma).at(np.isfinite(magnitude) & np.isfinite(sigma))
 
 
-def _apparent_magnitudes(points: Points) -> tuple[np.ndarray, np.ndarray]:
-    """Add difference and reference as fluxes (ZTF Science Data System Explanatory Supplement)."""
+def apparent_magnitudes(
+    difference: tuple[np.ndarray, np.ndarray], reference: tuple[np.ndarray, np.ndarray], brighter: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Add difference and reference as fluxes (ZTF Science Data System Explanatory Supplement).
+
+    Parameters
+    ----------
+    difference, reference : tuple of array of float
+        Magnitudes and their errors [mag]; a negative magnitude of the reference is none.
+    brighter : array of bool
+        Whether the difference adds to the reference, else it is taken from it.
+
+    Returns
+    -------
+    tuple of array of float
+        Apparent magnitudes and their errors [mag]; NaN where there is none.
+    """
+    (magnitude, sigma), (reference_magnitude, reference_sigma) = difference, reference
     with np.errstate(all="ignore"):
-        difference = 10 ** (-0.4 * points.magnitude)
-        reference = 10 ** (-0.4 * np.where(points.reference < 0, np.nan, points.reference))
-        flux = np.where(points.brighter, reference + difference, reference - difference)
-        difference_error = points.sigma / POGSON * difference
-        reference_error = points.reference_sigma / POGSON * reference
-        return -2.5 * np.log10(flux), np.sqrt(difference_error**2 + reference_error**2) / flux * POGSON
+        change = 10 ** (-0.4 * magnitude)
+        before = 10 ** (-0.4 * np.where(reference_magnitude < 0, np.nan, reference_magnitude))
+        flux = np.where(brighter, before + change, before - change)
+        errors = sigma / POGSON * change, reference_sigma / POGSON * before
+        return -2.5 * np.log10(flux), np.hypot(*errors) / flux * POGSON
 
 
 def _by_curve(points: Points) -> Points:

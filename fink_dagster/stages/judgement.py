@@ -35,15 +35,22 @@ _VERDICT = pa.struct([("passed", pa.list_(pa.string())), ("failed", pa.map_(pa.s
 
 def filters_for(survey: Survey) -> list[Filter]:
     """Return the filters that can judge a survey's science alerts: those whose inputs are columns of them."""
-    return [item for item in filters() if not absent_inputs(item, survey)]
+    held = _held(survey)
+    return [item for item in filters() if all(map(held, item.inputs))]
 
 
 def absent_inputs(item: Filter, survey: Survey) -> list[str]:
     """Return which inputs of a filter a survey's science alerts do not have; modules that add them bring it alive."""
+    held = _held(survey)
+    return [path for path in item.inputs if not held(path)]
+
+
+def _held(survey: Survey) -> Callable[[str], bool]:
+    """Return whether science alerts have a path, a part of what a module adds included."""
     schema = by_place(survey.alert_schema)
     added = {column.name for column in added_columns(survey)}
     added |= {f"{out.name}.{field}" for module in modules_for(schema) for out in module.outputs for field in out.fields}
-    return [path for path in item.inputs if path not in added and not has_path(schema, path)]
+    return lambda path: path in added or has_path(schema, path)
 
 
 def judgement(

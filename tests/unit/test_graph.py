@@ -10,6 +10,7 @@ import dagster as dg
 from assets.specs import column_lineage, stage_specs
 from fink_dagster.definitions import build_definitions
 from fink_dagster.settings import CHECKOUT
+from fink_dagster.stages.judgement import filters_for
 from fink_dagster.surveys.ztf import ZTF
 
 LINEAGE = {
@@ -20,9 +21,8 @@ LINEAGE = {
     "ztf/distributed": ["ztf/science_alerts"],
     "ztf/archived": ["ztf/science_alerts"],
     "ztf/hbase/ztf": ["ztf/archived"],
-    "ztf/topics/fink_sso_fink_candidates_ztf": ["ztf/distributed"],
-    "ztf/topics/fink_sso_ztf_candidates_ztf": ["ztf/distributed"],
     "ztf/topics/fink_ztf_night": ["ztf/distributed"],
+    **{f"ztf/topics/{item.topic('ztf')}": ["ztf/distributed"] for item in filters_for(ZTF())},
 }
 NIGHT = "2018-08-19"
 STAGES = {"ztf/raw_alerts", "ztf/quarantine", "ztf/science_alerts", "ztf/distributed", "ztf/archived"}

@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 
 from fink_dagster.accounts import account as module
 from fink_dagster.accounts.account import Account, account_of
-from fink_dagster.filters.registry import filters
 from fink_dagster.hbase.keys import row_key
 from fink_dagster.settings import Settings
-from fink_dagster.stages.distribution import COUNT, count_topic
+from fink_dagster.stages.distribution import COUNT, count_topic, filters_for
 from fink_dagster.surveys.base import Night
 from fink_dagster.surveys.ztf import ZTF
 from tests.lake import FakeLakeReader
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 NIGHT = Night("2020-01-01")
 OTHER = "2019-12-31"
 KINDS = ("science", "rejected", "duplicates", "quarantine", "other_night", "from_other_topic")
+FILTERS = filters_for(ZTF())
 
 
 class Books:
@@ -93,7 +93,7 @@ class Books:
     def _sent(self, row: dict[str, Any], sent_to: int) -> None:
         survey, identifier = self.survey, row[self.survey.identifier]
         counted = count_topic(survey.name, NIGHT.compact)
-        topics = [(COUNT, counted), *((item.name, item.topic(survey.name)) for item in filters()[:sent_to])]
+        topics = [(COUNT, counted), *((item.name, item.topic(survey.name)) for item in FILTERS[:sent_to])]
         for name, topic in topics:
             self.tables["distributed"].append(
                 {"night": NIGHT.key, "filter": name, "topic": topic, survey.identifier: identifier}
@@ -108,7 +108,7 @@ class Books:
 @st.composite
 def nights(draw: st.DrawFn) -> Books:
     books = Books(draw(st.sampled_from([ZTF(), Toy()])))
-    message = st.tuples(st.sampled_from(KINDS), st.integers(0, 3), st.integers(0, len(filters())))
+    message = st.tuples(st.sampled_from(KINDS), st.integers(0, 3), st.integers(0, len(FILTERS)))
     for kind, gap, sent_to in draw(st.lists(message, min_size=1, max_size=8)):
         books.add(kind, gap, sent_to)
     return books
@@ -198,7 +198,7 @@ def test_the_numbers_are_those_of_the_night(books: Books) -> None:
     assert (found.quarantined, found.rejected) == ({"truncated": 2}, {"rb": 2})
     assert (found.other_nights, found.from_other_topics) == ({OTHER: 2}, {"of another night": 2})
     assert found.distributed["fink_ztf_20200101"] == 4
-    assert sorted(found.distributed.values()) == [0] * (len(filters()) - 1) + [4, 4]
+    assert sorted(found.distributed.values()) == [0] * (len(FILTERS) - 1) + [4, 4]
     assert (found.archived["ztf"], found.archived["ztf.class"], found.archived["ztf.tns"]) == (4, 4, 0)
     assert found.offsets == {"ztf_20200101_programid1": {"0": {"first": 0, "last": 3}, "1": {"first": 0, "last": 5}}}
 

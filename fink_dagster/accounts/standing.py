@@ -88,7 +88,7 @@ class _Known:
         )
         if absent := absent_inputs(item, self.survey):
             got = ", ".join(absent)
-            why = f"must find its inputs in science_alerts; got no {got}; a science module that adds it brings it alive"
+            why = f"must find its inputs in science_alerts; got no {got}; add a science module that gives them"
             return replace(found, state=UNABLE, why=why)
         if is_active(entry, self.decisions):
             found = replace(found, state=ACTIVE, share_limit=limit_of(entry, self.decisions))

@@ -145,7 +145,7 @@ def deactivate(
 ) -> None:
     """Let a filter send no more, from the next run of a night on; what was sent stays in its topic.
 
-    Example: fink-dagster filters deactivate bright_and_new --why "passes every satellite"
+    Example: fink-dagster filters deactivate bright_and_new --why noisy
     """
     from fink_dagster.lake.filters import decisions_in
     from fink_dagster.lake.reading import LakeReader

@@ -130,7 +130,7 @@ def test_a_filter_whose_input_nobody_gives_is_unable_and_the_list_names_the_inpu
     registry.reload()
     row = _listed("scored")
     assert row["state"] == "unable"
-    assert "got no my_score; a science module that adds it" in row["why"]
+    assert "got no my_score; add a science module that gives them" in row["why"]
     said = RUNNER.invoke(app, ["activate", "scored"])
     assert isinstance(said.exception, UserError)
     assert "got no my_score" in str(said.exception)

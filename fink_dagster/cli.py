@@ -45,6 +45,10 @@ _COMMANDS = {
         "Run the science modules on alerts in files, without any server, and write what they add as Parquet.",
     ),
     "quarantine": ("quarantine:app", "Messages that could not become an alert."),
+    "transfer": (
+        "transfer:transfer",
+        "Send alerts of closed nights to a topic of their own, counted, for fink-client's data transfer.",
+    ),
     "catalogues": ("catalogues:app", "Catalogues alerts are compared with."),
     "science": ("science:app", "Science modules, the platform's and your own."),
     "users": ("users:app", "Users of user topics, and what they may read."),

@@ -189,7 +189,7 @@ def _login(cluster: KafkaCluster, address: str) -> tuple[str, str]:
     username, password = cluster.username, cluster.password.get_secret_value() if cluster.password else None
     if not username or not password:
         wanted = f"{cluster.security_protocol} at {address} must have a user and a password"
-        message = f"kafka: {wanted}; got none; set USERNAME and PASSWORD beside the ADDRESS"
+        message = f"kafka: {wanted}; got none; set its USERNAME and PASSWORD"
         raise UserError(message)
     if not (username + password).isprintable():
         message = f"kafka: user and password of {address} must be printable text; got a control character; correct them"

@@ -44,12 +44,16 @@ _COMMANDS = {
         "enrich:enrich",
         "Run the science modules on alerts in files, without any server, and write what they add as Parquet.",
     ),
+    "object": ("objects:object_", "Print the alerts of an object, with upper limits and a light curve when asked."),
+    "cone": ("objects:cone", "Print the objects around a place on the sky, nearest first."),
+    "alerts": ("objects:alerts", "Print the newest alerts of a class, an asteroid, a name in TNS, or a night."),
     "quarantine": ("quarantine:app", "Messages that could not become an alert."),
     "transfer": (
         "transfer:transfer",
         "Send alerts of closed nights to a topic of their own, counted, for fink-client's data transfer.",
     ),
     "catalogues": ("catalogues:app", "Catalogues alerts are compared with."),
+    "archive": ("archive:app", "The HBase tables as a whole."),
     "science": ("science:app", "Science modules, the platform's and your own."),
     "users": ("users:app", "Users of user topics, and what they may read."),
     "filters": ("filters:app", "Filters: which there are, which send, and what they pass."),
@@ -82,7 +86,8 @@ def load(name: str) -> Any:
     if isinstance(found, typer.Typer):
         holder.add_typer(found, name=name)
     else:
-        holder.command(name)(found)
+        # A declination may begin with a minus sign, which is no option.
+        holder.command(name, context_settings={"ignore_unknown_options": found.__name__ == "cone"})(found)
     return typer.main.get_group(holder).commands[name]
 
 

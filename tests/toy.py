@@ -87,8 +87,10 @@ def toy_message(**fields: Any) -> bytes:
     return b"TOY1" + out.getvalue()
 
 
-def ztf_named(name: str) -> ZTF:
-    """Return ZTF with tables, and HBase table, of its own."""
+def ztf_named(name: str, *, index_tables: bool = False) -> ZTF:
+    """Return ZTF with tables of its own; in HBase with the main one alone, for each takes a second to make."""
     survey = ZTF()
     survey.name = name
+    if not index_tables:
+        survey.archive_tables = ()
     return survey

@@ -5,7 +5,9 @@ What is put into a table belongs to ``writer``, what a table is to ``tables``.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import happybase
@@ -19,10 +21,12 @@ from thriftpy2.transport import TTransportException
 from fink_dagster.errors import OperationError, TransientError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from fink_dagster.hbase.tables import Table
 
+AT_ONCE = 10
+"""Tables that are created at the same time."""
 TIMEOUT_SECONDS = 60.0  # thriftpy2's own 3 s are less than a region server may take to come back
 NO_ANSWER = (TTransportException, OSError, EOFError)
 """What happybase raises when the server did not answer; the outcome of what was asked is then not known."""
@@ -103,12 +107,19 @@ def ensure_tables(address: Address, tables: Iterable[Table]) -> None:
     OperationError
         When a table of one of the names lacks a family.
     """
-    with answering(address), closing(connect(*address)) as connection:
-        there = set(connection.tables())
-        for table in tables:
-            if table.name.encode() not in there:
-                _create(connection, table)
-            _must_have_families(connection, table)
+    with answering(address):
+        with closing(connect(*address)) as connection:
+            there = set(connection.tables())
+        # HBase needs a second and more for each, and most of it is waiting.
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(partial(_ensure, address, there), tables))
+
+
+def _ensure(address: Address, there: Collection[bytes], table: Table) -> None:
+    with closing(connect(*address)) as connection:
+        if table.name.encode() not in there:
+            _create(connection, table)
+        _must_have_families(connection, table)
 
 
 def _must_have_families(connection: Connection, table: Table) -> None:

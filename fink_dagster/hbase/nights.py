@@ -1,4 +1,4 @@
-"""What a table holds of nights: rows counted, and listed with their cells and versions, by the night every row carries.
+"""What a table holds of nights: rows counted and listed, by the night every row carries.
 
 The server looks at every row of the table, so the cost grows with all nights together; searches by key are in
 ``reader``.
@@ -7,9 +7,10 @@ The server looks at every row of the table, so the cost grows with all nights to
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from fink_dagster.hbase.connection import TIMEOUT_SECONDS, Address, answering, connect
+from fink_dagster.hbase.codec import decode
+from fink_dagster.hbase.connection import Address, answering, connect
 from fink_dagster.hbase.tables import ADDED, NIGHT
 from fink_dagster.surveys.base import Night
 
@@ -22,7 +23,7 @@ SCAN_ROWS = 1000
 _CELL = f"{ADDED}:{NIGHT}".encode()
 
 
-def count_rows(address: Address, table: Table, night: Night, *, timeout_s: float = TIMEOUT_SECONDS) -> int:
+def count_rows(address: Address, table: Table, night: Night) -> int:
     """Count the rows of a night; schema rows have none.
 
     Raises
@@ -32,14 +33,11 @@ def count_rows(address: Address, table: Table, night: Night, *, timeout_s: float
     OperationError
         When there is no such table.
     """
-    filters = _between(night, night) + " AND KeyOnlyFilter()"
-    with answering(address), closing(connect(*address, timeout_s)) as connection:
-        found = connection.table(table.name).scan(columns=[_CELL], filter=filters.encode(), batch_size=SCAN_ROWS)
-        return sum(1 for _ in found)
+    return sum(1 for _ in keys_between(address, table, night, night))
 
 
-def versions_between(address: Address, table: Table, first: Night, last: Night) -> Iterator[tuple[bytes, int]]:
-    """Yield the key of every row of the nights, both included, and the version of its newest cell [ms since 1970].
+def keys_between(address: Address, table: Table, first: Night, last: Night) -> Iterator[bytes]:
+    """Yield the key of every row of the nights, both included.
 
     Raises
     ------
@@ -49,10 +47,32 @@ def versions_between(address: Address, table: Table, first: Night, last: Night) 
         When there is no such table.
     """
     filters = _between(first, last) + " AND KeyOnlyFilter()"
+    for key, _ in _scanned(address, table, [_CELL], filters):
+        yield key
+
+
+def values_between(
+    address: Address, table: Table, first: Night, last: Night, column: str
+) -> Iterator[tuple[bytes, Any]]:
+    """Yield the key of every row of the nights, both included, and its value of a column.
+
+    Raises
+    ------
+    TransientError
+        When HBase does not answer in time.
+    OperationError
+        When there is no such table.
+    """
+    declared = table.by_name[column]
+    for key, cells in _scanned(address, table, [_CELL, declared.cell], _between(first, last)):
+        yield key, decode(cells.get(declared.cell, b""), declared.type)
+
+
+def _scanned(
+    address: Address, table: Table, cells: list[bytes], filters: str
+) -> Iterator[tuple[bytes, dict[bytes, bytes]]]:
     with answering(address), closing(connect(*address)) as connection:
-        found = connection.table(table.name).scan(filter=filters.encode(), batch_size=SCAN_ROWS, include_timestamp=True)
-        for key, cells in found:
-            yield key, max(timestamp for _, timestamp in cells.values())
+        yield from connection.table(table.name).scan(columns=cells, filter=filters.encode(), batch_size=SCAN_ROWS)
 
 
 def _between(first: Night, last: Night) -> str:

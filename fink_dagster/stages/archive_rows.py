@@ -65,8 +65,8 @@ def alerts_in(rows: DataFrame, survey: Survey, table: Table) -> Iterator[Alert]:
     (main, *_) = tables_of(survey)
     names = {name: main.by_name[name] for name in (*main.key, VERSION)}
     columns = {**{column.name: column for column in table.columns}, **names}
-    for row in rows.select(*_values(survey, columns.values())).toLocalIterator():
-        record = row.asDict()
+    # By way of Arrow, as for the main table: a row of Spark's has times without a zone.
+    for record in rows.select(*_values(survey, columns.values())).toArrow().to_pylist():
         yield alert_of(survey, record, _version(record))
 
 
@@ -108,45 +108,70 @@ def points_of(survey: Survey, table: Table) -> Column:
     return F.when(F.try_element_at(points, F.lit(-1))[history.measured].isNull(), chosen)
 
 
-def _putter(
-    survey: Survey, tables: Sequence[Table], put: Put
-) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    main = tables[0]
-    of_alerts = [table for table in tables if table.of_alerts]
-    of_history = [table for table in tables if table.history]
+def point_keys(rows: DataFrame, survey: Survey, table: Table) -> DataFrame:
+    """Return the keys of the rows that points of alerts' histories have in a table, as ``row_key``."""
+    (main, *_) = tables_of(survey)
+    records = rows.select(
+        *_values(survey, (main.by_name[name] for name in (*main.key, VERSION))), *_points(survey, [table])
+    )
 
-    def putter(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def keys(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa
 
         for batch in batches:
+            made = (row.key for record in batch.to_pylist() for row in _rows_of_history(survey, table, record))
+            yield pa.RecordBatch.from_arrays([pa.array(made, pa.binary())], ["row_key"])
+
+    return records.mapInArrow(keys, "row_key binary").distinct()
+
+
+def _putter(
+    survey: Survey, tables: Sequence[Table], put: Put
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    of_alerts = [table for table in tables if table.of_alerts]
+
+    def putter(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
             records = batch.to_pylist()
             made = [rows_of_alert(of_alerts, record, _version(record)) for record in records]
-            by_table: dict[str, list[Row]] = defaultdict(list)
+            by_table = defaultdict(list)
             for rows in made:
                 for name, row in rows.items():
                     by_table[name].append(row)
-            for table in of_history:
-                for record in records:
-                    points = record[_of_history(table)] or ()
-                    by_table[table.name] += rows_of_points(survey, table, record, points, _version(record))
+            for table in tables:
+                if table.history:
+                    by_table[table.name] = [row for each in records for row in _rows_of_history(survey, table, each)]
             for table in tables:
                 if by_table[table.name]:
                     put(table, by_table[table.name])
-            keys = [rows[main.name].key for rows in made]
-            others = [[(name, row.key) for name, row in rows.items() if name != main.name] for rows in made]
-            identifiers = [record[survey.identifier] for record in records]
-            arrays = [
-                pa.array(keys, pa.binary()),
-                pa.array(others, pa.map_(pa.string(), pa.binary())),
-                pa.array(identifiers, pa.int64()),
-            ]
-            yield pa.RecordBatch.from_arrays(arrays, ["row_key", "index_keys", survey.identifier])
+            yield _acknowledgement(survey, tables[0], records, made)
 
     return putter
 
 
+def _acknowledgement(
+    survey: Survey, main: Table, records: Sequence[Mapping[str, Any]], made: Sequence[Mapping[str, Row]]
+) -> pa.RecordBatch:
+    import pyarrow as pa
+
+    keys = [rows[main.name].key for rows in made]
+    others = [[(name, row.key) for name, row in rows.items() if name != main.name] for rows in made]
+    identifiers = [record[survey.identifier] for record in records]
+    arrays = [
+        pa.array(keys, pa.binary()),
+        pa.array(others, pa.map_(pa.string(), pa.binary())),
+        pa.array(identifiers, pa.int64()),
+    ]
+    return pa.RecordBatch.from_arrays(arrays, ["row_key", "index_keys", survey.identifier])
+
+
+def _rows_of_history(survey: Survey, table: Table, record: Mapping[str, Any]) -> list[Row]:
+    return rows_of_points(survey, table, record, record[_of_history(table)] or (), _version(record))
+
+
 def _of_history(table: Table) -> str:
-    return f"_points_{table.name}"
+    # A dot in the name of a column would be taken for a path.
+    return f"_points_{table.name.replace('.', '_')}"
 
 
 def _version(record: Mapping[str, Any]) -> int:

@@ -15,8 +15,8 @@ from fink_dagster.lake.tables import COORDINATE
 from fink_dagster.science.module import NO_CATALOGUE
 from fink_dagster.science.run import STATUS, VERSIONS
 from fink_dagster.science.switches import Tally
-from fink_dagster.stages.archive import Archive
 from fink_dagster.stages.modules import ADDED, given, tallies_in
+from fink_dagster.stages.rebuild import remember, replace_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -145,10 +145,10 @@ def _changed(answers: DataFrame, module: Module) -> DataFrame:
 def _write(context: NightContext, rows: DataFrame, changed: DataFrame, columns: Sequence[str]) -> None:
     from pyspark.sql import functions as F
 
-    archive = Archive(context)
-    archive.put(rows.drop(*columns).join(changed, _KEY)).count()
+    replace_rows(context, rows.join(changed.select(*_KEY), _KEY, "left_semi"), rows.drop(*columns).join(changed, _KEY))
     night = F.lit(context.night.key)
     meets = [F.col(f"{TABLE}.{name}") == F.col(f"new.{name}") for name in _KEY]
     condition = reduce(lambda one, other: one & other, meets, F.col(f"{TABLE}.night") == night)
     merge = changed.alias("new").mergeInto(context.lake.name(TABLE), condition)
     merge.whenMatched().update({f"`{name}`": F.col(f"new.{name}") for name in columns}).merge()
+    remember(context)

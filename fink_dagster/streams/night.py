@@ -16,6 +16,7 @@ from fink_dagster.stages.distribution import Distribution, active_filters
 from fink_dagster.stages.raw2science import Raw2Science
 from fink_dagster.stages.redrive import redrive
 from fink_dagster.stages.stage import NightContext
+from fink_dagster.stages.statistics import put_statistics
 from fink_dagster.stages.stream2raw import SchemaWidened, Stream2Raw
 from fink_dagster.stages.writers import KnownWriters
 from fink_dagster.streams.lease import NightLease
@@ -140,8 +141,15 @@ class NightStreams:
         }
 
     def finish(self) -> None:
-        """Stop the queries of a night that is drained; the lease is kept, so that nobody begins before it is closed."""
+        """Stop the queries of a night that is drained and say what it came to; the lease is kept until it is closed.
+
+        Raises
+        ------
+        TransientError
+            When HBase is away; the night is finished by its next run.
+        """
         self._stop_queries()
+        put_statistics(self._context())
 
     def stop(self) -> None:
         """Stop the queries that still run, and give the lease back."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-HEAD = "from fink_dagster.filters.filter import Filter\n"
+HEAD = "from fink_dagster.filters.filter import Filter\nfrom fink_dagster.science.module import Limits\n"
 
 
 def declared(name: str, /, **others: object) -> str:

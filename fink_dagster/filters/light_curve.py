@@ -51,7 +51,7 @@ def curves(columns: Sequence[pd.Series], wanted: np.ndarray) -> Iterator[tuple[i
         yield row, tuple(np.append(field[cut], own[place]) for field, own in zip(joined, now, strict=True))
 
 
-def signs(now: pd.Series, before: pd.Series, row: int) -> np.ndarray:
-    """Return of one alert where its history and itself are brighter than the reference."""
-    history = [] if before.iloc[row] is None else list(before.iloc[row])
+def signs(now: pd.Series, before: pd.Series, row: int, points: int) -> np.ndarray:
+    """Return of one alert in which of its points it is brighter than the reference; a history without says no."""
+    history = [None] * (points - 1) if before.iloc[row] is None else list(before.iloc[row])
     return is_positive(np.array([*history, now.iloc[row]], dtype=object))

@@ -62,7 +62,7 @@ def _is_candidate(
     wanted &= is_positive(sign) & no_star & is_possible_host(cdsxmatch)
     passes = np.zeros(len(wanted), dtype=bool)
     for row, curve in light_curve.curves(points, wanted):
-        passes[row] = _rate(curve, light_curve.signs(sign, signs, row)) > LEAST_RATE
+        passes[row] = _rate(curve, light_curve.signs(sign, signs, row, len(curve[0]))) > LEAST_RATE
     return passes
 
 

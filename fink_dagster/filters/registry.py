@@ -1,4 +1,4 @@
-"""Which filters exist: the platform's, and those of one's own beside them.
+"""Which filters exist: the platform's, those of fink-filters a setting names, and those of one's own beside them.
 
 A new filter of the platform is one new file and one line here; others are found by ``own``, once in a process, when
 somebody first asks. One that cannot be taken costs itself alone. How filters are evaluated is said in ``apply``; which
@@ -110,9 +110,22 @@ def reload() -> None:
 
 @cache
 def _entries() -> tuple[Entry, ...]:
-    folder = load_settings().filters
-    own = [*found_in_packages(), *(found_in_folder(folder) if folder else ())]
+    settings = load_settings()
+    own = [
+        *_upstreams(settings.fink_filters),
+        *found_in_packages(),
+        *(found_in_folder(settings.filters) if settings.filters else ()),
+    ]
     return tuple(_with_names_of_their_own([*(Entry(item.name, PLATFORM, item) for item in _FILTERS), *own]))
+
+
+def _upstreams(names: str | None) -> list[Entry]:
+    if not names:
+        return []
+    # With it comes PySpark, for which most commands would wait in vain.
+    from fink_dagster.filters.fink_filters_ztf import wanted
+
+    return wanted(names)
 
 
 def _with_names_of_their_own(found: Iterable[Entry]) -> list[Entry]:

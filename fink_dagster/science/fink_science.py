@@ -101,7 +101,7 @@ class Processor:
         given = pd.DataFrame(dict(zip(self.paths, columns, strict=True)))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of pandas and Spark at its old ways; who reads ours cannot mend them
-            udf = _udf(self.path, self.release)
+            udf = udf_of(self.path, self.release)
             answers = _called(udf, [argument.column(given) for argument in self.arguments])
         filled = {out.name: [self._cell(answer, steps) for answer in answers] for steps, out in self.parts.items()}
         return pd.DataFrame({name: pd.Series(cells, dtype=object) for name, cells in filled.items()})
@@ -131,8 +131,21 @@ class _Pandas1:
 
 
 @cache
-def _udf(path: str, release: str) -> Any:
-    """Return a processor; one that cannot be had is looked for again the next time."""
+def udf_of(path: str, release: str) -> Any:
+    """Return a processor; one that cannot be had is looked for again the next time.
+
+    Parameters
+    ----------
+    path : str
+        ``package.module:name`` of a UDF or pandas UDF.
+    release : str
+        The package's, which must be the one installed.
+
+    Raises
+    ------
+    Unavailable
+        ``no_processor`` when it cannot be had.
+    """
     place, _, name = path.partition(":")
     package = _imported(place.partition(".")[0])
     installed = getattr(package, "__version__", None)

@@ -91,7 +91,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (folder / "processor.py").write_text(textwrap.dedent(PROCESSORS).replace("PATH", repr(str(means))))
     monkeypatch.syspath_prepend(tmp_path)
     yield folder
-    fink_science._udf.cache_clear()
+    fink_science.udf_of.cache_clear()
     for name in [name for name in sys.modules if name.partition(".")[0] == "made_up"]:
         del sys.modules[name]
 

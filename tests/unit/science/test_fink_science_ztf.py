@@ -39,7 +39,7 @@ def test_without_the_package_each_says_so_and_the_others_run(
     packets: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "fink_science", None)
-    fink_science._udf.cache_clear()
+    fink_science.udf_of.cache_clear()
     modules = [get_module("nalerthist"), *MODULES]
     ran = run_modules(frame([decoded(packet)[1] for packet in packets], modules), modules)
     assert ran.columns["nalerthist"].notna().all()

@@ -17,6 +17,7 @@ from fink_dagster.errors import UserError
 from fink_dagster.surveys.archive import ArchiveTable
 from fink_dagster.surveys.base import Cut, Framing, Night, NightRule
 from fink_dagster.surveys.container import AvroContainer
+from fink_dagster.surveys.light_curve import LightCurve
 from fink_dagster.surveys.ztf_archive import STATISTICS, TABLES
 
 JD_OF_1970 = 2440587.5
@@ -46,6 +47,17 @@ class ZTF:
     """As the survey's own topics have."""
     archive_tables: Sequence[ArchiveTable] = TABLES
     statistics = STATISTICS
+    light_curve = LightCurve(
+        mjd_zero=2400000.5,
+        scale="UTC",
+        band="fid",
+        bands={1: "g", 2: "r", 3: "i"},
+        magnitude="magpsf",
+        error="sigmapsf",
+        limit="diffmaglim",
+        sign="isdiffpos",
+        negative=("f", "0"),
+    )
 
     def topics(self, night: Night) -> list[str]:
         """Return the one public topic of a night."""

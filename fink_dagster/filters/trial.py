@@ -78,9 +78,10 @@ def fault_in(item: Filter, trials: Sequence[Trial], limit: float) -> str:
         got = f"{worst.failed} of {worst.alerts} of night {worst.night}: {worst.error}"
         return f"must fail on no alert it is tried on; got {got}; correct it and try it again"
     if passed / alerts > limit:
+        nights = "one night" if len(mine) == 1 else f"{len(mine)} nights"
         return (
-            f"must pass at most {limit:.2%} of the alerts; got {passed / alerts:.2%}, {passed} of {alerts} on "
-            f"{len(mine)} nights; narrow it, or give --limit if it is meant to pass so many"
+            f"must pass at most {limit:.2%} of the alerts; got {passed / alerts:.2%}, {passed} of {alerts} on {nights}; "
+            "narrow it, or give --limit if it is meant to pass so many"
         )
     return ""
 

@@ -37,7 +37,7 @@ def test_a_filter_that_was_tried_and_passes_few_may_be_activated() -> None:
         ),
         (
             [_tried(6)],
-            "must pass at most 5.00% of the alerts; got 6.00%, 6 of 100 on 1 nights; narrow it, or give --limit",
+            "must pass at most 5.00% of the alerts; got 6.00%, 6 of 100 on one night; narrow it, or give --limit",
         ),
         ([_tried(100, 100), _tried(0, 900, night="2018-11-29")], "got 10.00%, 100 of 1000 on 2 nights"),
     ],

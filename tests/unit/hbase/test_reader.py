@@ -144,7 +144,7 @@ def test_the_newest_alerts_of_a_class_come_first_and_no_more_are_read(hbase: Fak
 def test_the_newest_are_found_whatever_their_times_look_like_as_text(parts: list[int], number: int, days: int) -> None:
     fake = FakeHBase(SURVEY)
     alerts = [_alert(place, jd=2458451.0 + part / days, finkclass="EB*") for place, part in enumerate(parts)]
-    fake.put(*alerts)
+    fake.put_into("ztf.class", *alerts)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scans, "connect", fake)
         found = ArchiveReader(("nowhere", 1), SURVEY, fake.declared).latest("EB*", number)

@@ -19,6 +19,7 @@ from tests.hbase import FakeHBase
 SURVEY = get_survey("ztf")
 NIGHT = Night("2018-11-29")
 JD = 2458451.75
+OBJECTS = "ztf.pixel128"
 CENTRES = st.tuples(
     st.one_of(st.floats(0, 360), st.sampled_from([0.0, 1e-9, 45.0, 90.0, 270.0, 359.9999999, 360.0])),
     st.one_of(
@@ -75,7 +76,7 @@ def _read(fake: FakeHBase, *asked: Any, **others: Any) -> Any:
 def test_a_cone_finds_what_looking_at_every_object_finds(centre: tuple[float, float], radius: float, seed: int) -> None:
     ra, dec = _around(*centre, radius, seed)
     fake = FakeHBase(SURVEY)
-    fake.put(*(_object(number, *place) for number, place in enumerate(zip(ra, dec, strict=True))))
+    fake.put_into(OBJECTS, *(_object(number, *place) for number, place in enumerate(zip(ra, dec, strict=True))))
     away = _brute_force(*centre, ra, dec)
     # Within a millionth of an arcsecond of the edge either answer is right.
     surely, perhaps = away < radius - 1e-6, away < radius + 1e-6
@@ -99,14 +100,14 @@ def test_every_place_in_a_cone_lies_in_a_pixel_that_is_looked_into(
 
 def test_a_small_cone_reads_a_few_pixels_and_no_other_object() -> None:
     fake = FakeHBase(SURVEY)
-    fake.put(*(_object(number, 10.0 + number, 20.0) for number in range(50)))
+    fake.put_into(OBJECTS, *(_object(number, 10.0 + number, 20.0) for number in range(50)))
     assert _read(fake, 12.0, 20.0, 5.0)["objectId"].tolist() == ["ZTF2"]
     assert fake.table("ztf.pixel128").given == 1
 
 
 def test_an_object_on_the_edge_is_in_and_one_at_the_centre_is_at_zero() -> None:
     fake = FakeHBase(SURVEY)
-    fake.put(_object(0, 10.0, 0.0), _object(1, 10.0, 5.0))
+    fake.put_into(OBJECTS, _object(0, 10.0, 0.0), _object(1, 10.0, 5.0))
     found = _read(fake, 10.0, 0.0, MOST_ARCSEC)
     assert found["separation_arcsec"].tolist() == [0.0, pytest.approx(MOST_ARCSEC, abs=1e-6)]
 
@@ -116,7 +117,7 @@ def test_an_object_that_is_there_twice_counts_as_its_newest_alert() -> None:
     fake = FakeHBase(SURVEY)
     old = _object(0, 10.0, 20.0, jd=JD)
     new = _object(0, 10.0, 20.0005, jd=JD + 1, candid=5, jdstarthist=JD - 1)
-    fake.put(old, new)
+    fake.put_into(OBJECTS, old, new)
     assert _read(fake, 10.0, 20.0, 5.0)["candid"].tolist() == [5]
     assert _read(fake, 10.0, 20.0, 1.0)["candid"].tolist() == []
 
@@ -124,14 +125,14 @@ def test_an_object_that_is_there_twice_counts_as_its_newest_alert() -> None:
 def test_only_objects_first_detected_in_the_nights_asked_for_are_found() -> None:
     fake = FakeHBase(SURVEY)
     begins = [2458451.5 - 1e-7, 2458451.5, 2458451.75, 2458452.5 - 1e-7, 2458452.5]
-    fake.put(*(_object(number, 10.0, 20.0, jdstarthist=begin) for number, begin in enumerate(begins)))
+    fake.put_into(OBJECTS, *(_object(number, 10.0, 20.0, jdstarthist=begin) for number, begin in enumerate(begins)))
     found = _read(fake, 10.0, 20.0, 5.0, first_detected=(NIGHT, NIGHT))
     assert found["objectId"].tolist() == ["ZTF1", "ZTF2", "ZTF3"]
 
 
 def test_columns_asked_for_are_all_there_is() -> None:
     fake = FakeHBase(SURVEY)
-    fake.put(_object(0, 10.0, 20.0))
+    fake.put_into(OBJECTS, _object(0, 10.0, 20.0))
     found = _read(fake, 10.0, 20.0, 5.0, columns=["separation_arcsec", "objectId"])
     assert found.to_dict("list") == {"separation_arcsec": [0.0], "objectId": ["ZTF0"]}
     assert str(_read(fake, 100.0, 20.0, 5.0)["candid"].dtype) == "Int64"

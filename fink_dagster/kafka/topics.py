@@ -1,6 +1,6 @@
-"""Topics of a cluster: which exist, create one, where its partitions begin and end.
+"""Topics of a cluster: which exist, create and remove one, where its partitions begin and end.
 
-Asks brokers and creates topics, nothing else: messages are read in ``count`` and written in ``replay`` and
+Asks brokers, creates and removes topics, nothing else: messages are read in ``count`` and written in ``replay`` and
 ``transactions``. Which names and how many partitions there should be is the survey's or the filter's affair.
 """
 
@@ -36,6 +36,19 @@ _NO_LEADER_YET = frozenset(
     }
 )
 """What a broker says of a partition that is being moved to it, as in the moments after a topic was created."""
+_GONE = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC})
+
+
+def all_topics(config: Mapping[str, str]) -> set[str]:
+    """Return the names of all topics this user may see.
+
+    Raises
+    ------
+    TransientError
+        When no broker answers.
+    """
+    with answering(config):
+        return set(AdminClient(dict(config)).list_topics(timeout=ANSWER_SECONDS).topics)
 
 
 def existing_topics(config: Mapping[str, str], names: Iterable[str]) -> set[str]:
@@ -46,8 +59,26 @@ def existing_topics(config: Mapping[str, str], names: Iterable[str]) -> set[str]
     TransientError
         When no broker answers.
     """
-    with answering(config):
-        return set(AdminClient(dict(config)).list_topics(timeout=ANSWER_SECONDS).topics) & set(names)
+    return all_topics(config) & set(names)
+
+
+def remove_topic(config: Mapping[str, str], name: str) -> None:
+    """Remove a topic; one that is not there is passed over.
+
+    Raises
+    ------
+    TransientError
+        When no broker answers.
+    OperationError
+        When the broker refuses.
+    """
+    admin = AdminClient(dict(config))  # named: the answer never comes when the client is collected before it
+    with answering(config, f"topic {name!r}"):
+        try:
+            admin.delete_topics([name], request_timeout=ANSWER_SECONDS)[name].result()
+        except KafkaException as error:
+            if error.args[0].code() not in _GONE:
+                raise
 
 
 def ensure_topic(

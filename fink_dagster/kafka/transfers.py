@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from fink_dagster.errors import UserError
 from fink_dagster.kafka.clients import ANSWER_SECONDS, answering, as_ours, no_answer
-from fink_dagster.kafka.topics import MAX_MESSAGE_BYTES, ensure_topic, existing_topics
+from fink_dagster.kafka.topics import MAX_MESSAGE_BYTES, all_topics, ensure_topic, existing_topics, remove_topic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +29,6 @@ SCHEMA_COPIES = 1000
 DELIVERY_SECONDS = 60.0
 
 _NAME = re.compile(r"ftransfer_[a-z][a-z0-9_]{0,40}_\d{4}-\d{2}-\d{2}_[a-z0-9]{1,20}")
-_GONE = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC})
 
 
 def transfer_topic(survey: str, date: str, identity: str) -> str:
@@ -156,8 +155,7 @@ def transfers(config: Mapping[str, str]) -> dict[str, bool]:
     TransientError
         When no broker answers.
     """
-    with answering(config):
-        names = set(AdminClient(dict(config)).list_topics(timeout=ANSWER_SECONDS).topics)
+    names = all_topics(config)
     return {name: name + SCHEMA_SUFFIX in names for name in sorted(names) if _NAME.fullmatch(name)}
 
 
@@ -171,14 +169,8 @@ def remove_transfer(config: Mapping[str, str], topic: str) -> None:
     OperationError
         When the broker refuses.
     """
-    admin = AdminClient(dict(config))
     for name in (topic + SCHEMA_SUFFIX, must_be_a_transfer(topic)):
-        with answering(config, f"topic {name!r}"):
-            try:
-                admin.delete_topics([name], request_timeout=ANSWER_SECONDS)[name].result()
-            except KafkaException as error:
-                if error.args[0].code() not in _GONE:
-                    raise
+        remove_topic(config, name)
 
 
 def _taken(topic: str) -> UserError:

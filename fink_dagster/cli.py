@@ -53,7 +53,7 @@ _COMMANDS = {
         "Send alerts of closed nights to a topic of their own, counted, for fink-client's data transfer.",
     ),
     "catalogues": ("catalogues:app", "Catalogues alerts are compared with."),
-    "archive": ("archive:app", "The HBase tables as a whole."),
+    "archive": ("archive:app", "The HBase tables."),
     "science": ("science:app", "Science modules, the platform's and your own."),
     "users": ("users:app", "Users of user topics, and what they may read."),
     "filters": ("filters:app", "Filters: which there are, which send, and what they pass."),

@@ -80,8 +80,8 @@ def fault_in(item: Filter, trials: Sequence[Trial], limit: float) -> str:
     if passed / alerts > limit:
         nights = "one night" if len(mine) == 1 else f"{len(mine)} nights"
         return (
-            f"must pass at most {limit:.2%} of the alerts; got {passed / alerts:.2%}, {passed} of {alerts} on {nights}; "
-            "narrow it, or give --limit if it is meant to pass so many"
+            f"must pass at most {limit:.2%} of the alerts; got {passed / alerts:.2%}, {passed} of {alerts} on "
+            f"{nights}; narrow it, or give --limit if it is meant to pass so many"
         )
     return ""
 

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from fink_dagster.local import kafka
 from fink_dagster.settings import KafkaCluster
-from tests.integration.conftest import settings_in
+from tests.conftest import settings_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

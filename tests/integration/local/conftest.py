@@ -4,7 +4,7 @@ import psutil
 import pytest
 
 from fink_dagster.local import process
-from tests.integration.conftest import settings_in
+from tests.conftest import settings_in
 
 
 @pytest.fixture(scope="module")

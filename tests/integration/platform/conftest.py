@@ -15,7 +15,7 @@ import pytest
 
 from fink_dagster.local import dagster, platform
 from fink_dagster.settings import CHECKOUT
-from tests.integration.conftest import settings_in
+from tests.conftest import settings_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

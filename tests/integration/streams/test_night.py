@@ -22,8 +22,7 @@ from fink_dagster.replay.sources import open_source
 from fink_dagster.settings import KafkaCluster
 from fink_dagster.surveys import get_survey
 from fink_dagster.surveys.base import Night
-from tests.conftest import SHARED
-from tests.integration.conftest import settings_in
+from tests.conftest import SHARED, settings_in
 from tests.integration.streams.conftest import produce, snapshots, stream_until_closed
 from tests.packets import with_new_field
 from tests.toy import Toy, toy_message, ztf_named

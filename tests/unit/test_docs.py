@@ -25,7 +25,9 @@ from fink_dagster.lake.tables import added_columns, tables
 from fink_dagster.science.admission import fault_in
 from fink_dagster.science.run import run_modules
 from fink_dagster.settings import CHECKOUT, KafkaCluster, Settings
+from fink_dagster.stages.archive_rows import tables_of
 from fink_dagster.stages.decoding import merged_schema
+from fink_dagster.stages.statistics import TABLE as STATISTICS
 from fink_dagster.surveys import get_survey
 from fink_dagster.surveys.base import Night
 
@@ -210,6 +212,22 @@ def test_the_scientist_reads_of_every_column_and_cut():
     wanted += [f"{cut.field} {cut.operator} {cut.value:g}" for cut in survey.cuts]
 
     assert [text for text in wanted if f"`{text}`" not in page] == []
+
+
+def test_the_scientist_reads_of_every_table_of_the_archive():
+    """The table is made from the declarations; when it is not that one, put in the one this test shows."""
+    expected = "\n".join(archive_table())
+    section = (DOCS / "scientist.md").read_text().partition("<!-- tables of the archive -->")[2]
+
+    assert section.partition("<!-- end of tables -->")[0].strip() == expected, expected
+
+
+def archive_table() -> Iterator[str]:
+    yield "| table | row key | columns | rows are |"
+    yield "|---|---|---|---|"
+    for table in tables_of(get_survey("ztf")):
+        yield f"| `{table.name}` | `{'_'.join(table.key)}` | {len(table.columns)} | {table.holds} |"
+    yield f"| `{STATISTICS.name}` | `ztf_YYYYMMDD` | as there are classes | {STATISTICS.holds} |"
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""distribution: one look at each science alert, one transaction a batch, one topic per filter and one to count.
+"""distribution: one look at each science alert, transactions of many, one topic per filter and one to count.
 
 A user topic receives each alert once. ``distributed`` in the lake is the memory of what was sent; the marker written in
 the same transaction as the alerts bridges the moment between Kafka's commit and the lake's. How a transaction is made
@@ -26,7 +26,7 @@ from fink_dagster.stages.modules import tallies_in
 from fink_dagster.stages.wire import avro_schema, packed, schema_fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from pyspark.sql import DataFrame
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from fink_dagster.surveys.base import Survey
 
 NAME = "distribution"
+PART_BYTES = 2**26
 
 
 class Distribution:
@@ -88,13 +89,11 @@ class Distribution:
         self._why.clear()
         try:
             memory = self._memory()
-            outgoing = [
-                message
-                for message in self._messages(rows)
-                if message.candid not in memory.setdefault(message.filter, set())
-            ]
-            if outgoing:
-                self._remember(self._writer.send(f"{batch.checkpoint}/{batch.number}", outgoing))
+            due = (each for each in self._messages(rows) if each.candid not in memory.setdefault(each.filter, set()))
+            sent: list[Sent] = []
+            for number, part in enumerate(parts(due)):
+                sent += self._writer.send(f"{batch.checkpoint}/{batch.number}/{number}", part)
+            self._remember(sent)
             self._keep_failures(batch)
             self._learn()
         except BaseException:
@@ -169,15 +168,34 @@ class Distribution:
             F.when(F.size("_judged.passed") > 0, packed(whole.columns, keys[""])).alias("_alert"),
         )
         topics = {item.name: item.topic(survey.name) for item in self.filters}
+        counted_key, whole_key = keys[COUNT].encode(), keys[""].encode()
         for row in judged.toLocalIterator():
             headers = [(identifier, str(row["_id"]).encode()), ("night", self.context.night.key.encode())]
-            counted_key, marked = keys[COUNT].encode(), [*headers, fingerprints[COUNT]]
+            marked = [*headers, fingerprints[COUNT]]
             yield Outgoing(COUNT, self.count_topic, row["_id"], counted_key, bytes(row["_counted"]), marked)
             self._why |= row["_judged"]["failed"]
             self._failed.update(row["_judged"]["failed"].keys())
+            alert, marked = bytes(row["_alert"] or b""), [*headers, fingerprints[""]]
             for name in row["_judged"]["passed"]:
-                marked = [*headers, fingerprints[""]]
-                yield Outgoing(name, topics[name], row["_id"], keys[""].encode(), bytes(row["_alert"]), marked)
+                yield Outgoing(name, topics[name], row["_id"], whole_key, alert, marked)
+
+
+def parts(messages: Iterable[Outgoing]) -> Iterator[list[Outgoing]]:
+    """Yield messages in parts, none of which holds much more than ``PART_BYTES`` of alerts.
+
+    A batch in which most alerts pass would not fit into memory whole; each part is sent in a transaction of its own.
+    An alert that passes several filters is counted each time, though it is held once.
+    """
+    part: list[Outgoing] = []
+    size = 0
+    for message in messages:
+        part.append(message)
+        size += len(message.value)
+        if size >= PART_BYTES:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
 
 
 def active_filters(reader: LakeReader, survey: Survey) -> list[Filter]:

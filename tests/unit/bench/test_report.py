@@ -64,6 +64,29 @@ def test_science_modules_are_shown_with_what_they_must_reach(
     assert [line[4:-1:2] for line in lines if "met" in line] == [["600", "700", "met"]]
 
 
+def test_a_ratio_without_a_bound_is_shown_and_not_judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rates = {"distribution_2": [400.0], "distribution": [300.0], "archive": [100.0], "hbase_put": [400.0]}
+    found = report(rates, Settings(data=tmp_path), 20, 0.0)
+    assert found["ratios"] == {"distribution/distribution_2": 0.75, "archive/hbase_put": 0.25}
+    show(found)
+    out = capsys.readouterr().out
+    assert [line.split()[1:-1] for line in out.splitlines() if "archive/" in line] == [
+        ["archive/hbase_put", "│", "│", "0.25", "│"]
+    ]
+    assert not {"met", "missed"} & set(out.split())
+
+
+def test_what_else_is_said_of_a_measure_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    about = {"distribution": {"alerts": 400, "filters": 20, "messages_per_alert": 1.375}}
+    found = report({"distribution": [300.0]}, Settings(data=tmp_path), 20, 0.0, about=about)
+    assert found["distribution"] == {
+        "alerts_per_s": {"median": 300.0, "min": 300.0, "max": 300.0},
+        **about["distribution"],
+    }
+    show(found)
+    assert "distribution: 400 alerts, 20 filters, 1.375 messages per alert" in capsys.readouterr().out
+
+
 def test_measures_keep_their_order_whatever_is_asked() -> None:
     assert _chosen("chain, kafka_read") == ["kafka_read", "chain"]
 

@@ -154,13 +154,20 @@ def test_pauses_before_a_restart_grow_to_a_limit(query: StageQuery, stage: FakeS
     assert pauses == [1, 2, 4, 8, 16, LONGEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS]
 
 
-def test_an_absent_service_never_ends_a_query(query: StageQuery, stage: FakeStage, clock: Clock) -> None:
-    for _ in range(1200):
+def test_an_absent_service_never_ends_a_query_and_its_batch_is_the_first_to_get_through(
+    query: StageQuery, stage: FakeStage, clock: Clock
+) -> None:
+    pauses = []
+    for _ in range(5000):
         _fails(query, stage, AWAY)
-        clock.now += LONGEST_PAUSE_SECONDS
-        query.poll()
-    assert len(stage.started) == 1201
+        pauses.append(_back_after(query, stage, clock))
+    assert max(pauses) == LONGEST_PAUSE_SECONDS
+    assert sum(pauses) > 40 * 3600
     assert query.failure == str(AWAY)
+    stage.started[-1].batch()
+    assert query.failure is None
+    assert set(stage.batches) == {stage.batches[0]}
+    assert len(stage.batches) == 5001
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,12 @@ import dagster as dg
 from fink_dagster.lake.tables import tables
 from fink_dagster.science.lineage import origins
 from fink_dagster.science.registry import modules_for
-from fink_dagster.stages.distribution import filters_for
+from fink_dagster.stages.archive_rows import tables_of
+from fink_dagster.stages.judgement import filters_for
 from fink_dagster.surveys.avro import by_place, has_path
 
 if TYPE_CHECKING:
+    from fink_dagster.hbase.tables import Table as ArchiveTable
     from fink_dagster.lake.tables import Table
     from fink_dagster.science.lineage import Origin
     from fink_dagster.surveys.base import Survey
@@ -69,15 +71,19 @@ def external_specs(survey: Survey) -> list[dg.AssetSpec]:
         owners=OWNERS,
         group_name=survey.name,
     )
-    table = dg.AssetSpec(
-        key(survey, "hbase", survey.name),
-        deps=[archived],
-        description="HBase table of all science alerts, row key objectId_jd_candid.",
-        kinds={"hbase"},
-        owners=OWNERS,
-        group_name=survey.name,
-    )
-    return [source, *topics, count, table]
+    archive = [
+        dg.AssetSpec(
+            key(survey, "hbase", table.name),
+            deps=[archived],
+            description=f"HBase table: {table.holds}; row key {'_'.join(table.key)}.",
+            kinds={"hbase"},
+            owners=OWNERS,
+            group_name=survey.name,
+            metadata={"dagster/column_schema": _cells(table)},
+        )
+        for table in tables_of(survey)
+    ]
+    return [source, *topics, count, *archive]
 
 
 def _stage(survey: Survey, table: Table, stage: str, deps: list[dg.AssetKey], kinds: set[str]) -> dg.AssetSpec:
@@ -90,6 +96,11 @@ def _stage(survey: Survey, table: Table, stage: str, deps: list[dg.AssetKey], ki
         group_name=survey.name,
         metadata={"dagster/column_schema": column_schema(survey, table), "fink/stage": stage},
     )
+
+
+def _cells(table: ArchiveTable) -> dg.TableSchema:
+    columns = [dg.TableColumn(f"{column.family}:{column.name}", column.type) for column in table.columns]
+    return dg.TableSchema(columns=columns)
 
 
 def column_schema(survey: Survey, table: Table) -> dg.TableSchema:

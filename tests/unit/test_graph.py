@@ -10,6 +10,7 @@ import dagster as dg
 from assets.specs import column_lineage, stage_specs
 from fink_dagster.definitions import build_definitions
 from fink_dagster.settings import CHECKOUT
+from fink_dagster.stages.archive_rows import tables_of
 from fink_dagster.stages.judgement import filters_for
 from fink_dagster.surveys.ztf import ZTF
 
@@ -20,7 +21,7 @@ LINEAGE = {
     "ztf/science_alerts": ["ztf/raw_alerts"],
     "ztf/distributed": ["ztf/science_alerts"],
     "ztf/archived": ["ztf/science_alerts"],
-    "ztf/hbase/ztf": ["ztf/archived"],
+    **{f"ztf/hbase/{table.name}": ["ztf/archived"] for table in tables_of(ZTF())},
     "ztf/topics/fink_ztf_night": ["ztf/distributed"],
     **{f"ztf/topics/{item.topic('ztf')}": ["ztf/distributed"] for item in filters_for(ZTF())},
 }

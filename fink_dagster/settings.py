@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from fink_dagster.errors import UserError
@@ -79,6 +79,10 @@ class Settings(BaseSettings):
     hbase_zookeeper_port: int = Field(19181, description="embedded HBase, ZooKeeper")
     hbase_master_port: int = Field(19600, description="embedded HBase, master")
     hbase_regionserver_port: int = Field(19602, description="embedded HBase, region server")
+    hbase_zookeeper_address: str | None = Field(
+        None, description="host:port[,host:port] of that HBase's ZooKeeper; unset: the embedded one"
+    )
+    hbase_regions: int = Field(1, ge=1, le=1000, description="regions a new HBase table is split into")
 
     dagster_port: int = Field(3000, description="Dagster webserver")
     code_server_port: int = Field(19300, description="Dagster code server")
@@ -97,6 +101,14 @@ class Settings(BaseSettings):
     filter_share_limit: float = Field(
         0.05, gt=0, le=1, description="share of the alerts a filter may pass in its trials and still be activated"
     )
+
+    @field_validator("hbase_regions")
+    @classmethod
+    def _zookeeper_is_known(cls, regions: int, others: ValidationInfo) -> int:
+        if regions > 1 and others.data.get("hbase_address") and not others.data.get("hbase_zookeeper_address"):
+            message = "more than 1 with FINK_HBASE_ADDRESS needs FINK_HBASE_ZOOKEEPER_ADDRESS too"
+            raise ValueError(message)
+        return regions
 
     @property
     def survey_kafka_address(self) -> str:
@@ -134,6 +146,11 @@ class Settings(BaseSettings):
         """Host and port of the HBase Thrift server in use."""
         host, _, port = (self.hbase_address or f"127.0.0.1:{self.hbase_port}").rpartition(":")
         return host, int(port)
+
+    @property
+    def hbase_zookeeper(self) -> str:
+        """``host:port[,host:port]`` of the ZooKeeper of the HBase in use."""
+        return self.hbase_zookeeper_address or f"127.0.0.1:{self.hbase_zookeeper_port}"
 
     @property
     def dagster_home(self) -> Path:

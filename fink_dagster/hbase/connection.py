@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 AT_ONCE = 10
 """Tables that are created at the same time."""
 TIMEOUT_SECONDS = 60.0  # thriftpy2's own 3 s are less than a region server may take to come back
+FAMILY = {"max_versions": 1, "bloom_filter_type": "ROW", "block_cache_enabled": True}
+"""Options of every family: Thrift's defaults would keep three versions of a cell and cache nothing."""
 NO_ANSWER = (TTransportException, OSError, EOFError)
 """What happybase raises when the server did not answer; the outcome of what was asked is then not known."""
 
 _HOPELESS = ("NoSuchColumnFamilyException", "TableNotFoundException", "TableNotEnabledException", "DoNotRetryIO")
-# Thrift's defaults would keep three versions of a cell and cache nothing.
-_FAMILY = {"max_versions": 1, "bloom_filter_type": "ROW", "block_cache_enabled": True}
 
 Address = tuple[str, int]
 
@@ -134,7 +134,7 @@ def _must_have_families(connection: Connection, table: Table) -> None:
 
 def _create(connection: Connection, table: Table) -> None:
     try:
-        connection.create_table(table.name, {family: dict(_FAMILY) for family in table.families})
+        connection.create_table(table.name, {family: dict(FAMILY) for family in table.families})
     except AlreadyExists:
         pass  # another process was faster: as good
     except HBaseError as error:

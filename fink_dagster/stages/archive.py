@@ -19,6 +19,7 @@ from fink_dagster.lake.lake import Append
 from fink_dagster.local.exclusion import alone
 from fink_dagster.science.registry import science_version
 from fink_dagster.stages.archive_rows import acknowledged, alerts_in, tables_of
+from fink_dagster.stages.presplitting import create_absent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,6 +87,8 @@ class Archive:
             return
         address = self.context.settings.hbase
         beside = [places_table(table) for table in self.tables if table.newest_of_object]
+        if self.context.settings.hbase_regions > 1:
+            create_absent(self.context, self.tables)
         ensure_tables(address, [*self.tables, *beside])
         for table in self.tables:
             key, cells = schema_row(table, __version__, science_version())

@@ -53,6 +53,19 @@ def test_a_wrong_setting_is_one_sentence_with_its_name(
     assert capsys.readouterr().err.startswith("error: settings: FINK_DAGSTER_PORT: ")
 
 
+def test_tables_of_an_outside_hbase_are_not_split_without_its_zookeeper(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FINK_HBASE_ADDRESS", "elsewhere:9090")
+    monkeypatch.setenv("FINK_HBASE_REGIONS", "50")
+    assert _typed(monkeypatch, "account", "2018-08-19") == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: settings: FINK_HBASE_REGIONS: ")
+    assert "FINK_HBASE_ZOOKEEPER_ADDRESS" in said
+    monkeypatch.setenv("FINK_HBASE_ZOOKEEPER_ADDRESS", "elsewhere:2181")
+    assert _typed(monkeypatch, "account", "2018-08-19") == 1
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str

@@ -9,7 +9,7 @@ upper limit among the last points for a detection; here each of them must be mea
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -48,8 +48,8 @@ def is_across_nights(jd: np.ndarray) -> bool:
     return bool(jd[1] - jd[0] < HALF_NIGHT_DAYS < jd[2] - jd[1])
 
 
-def _has_no_host(science: object, template: object, candid: object) -> bool:
-    found = hostless(science, template, int(str(candid)))
+def _has_no_host(science: object, template: object, candid: Any) -> bool:
+    found = hostless(science, template, int(candid))
     in_science, in_template = found["kstest_science"], found["kstest_template"]
     if in_science is None or in_template is None:
         return False

@@ -58,4 +58,4 @@ def test_something_else_than_a_thrift_server_is_an_error_and_no_crash() -> None:
         mute.bind(("127.0.0.1", 0))
         mute.listen()
         with pytest.raises((TransientError, OperationError), match="Thrift server"):
-            count_rows(mute.getsockname(), TABLE, Night("2018-11-29"), timeout_s=0.5)
+            put_rows(mute.getsockname(), TABLE, [Row(b"k", {b"d:night": b""}, 1)], timeout_s=0.5, patience_s=0.5)

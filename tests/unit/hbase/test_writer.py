@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import socket
+import time
 
 import pytest
 
 from fink_dagster.errors import OperationError, TransientError
+from fink_dagster.hbase import writer
 from fink_dagster.hbase.connection import connect
 from fink_dagster.hbase.nights import count_rows
 from fink_dagster.hbase.rows import Row
@@ -46,6 +48,21 @@ def test_a_server_that_is_not_there_is_named_with_the_way_out(closed_port: int) 
 def test_rows_that_find_no_server_in_time_can_be_put_again(closed_port: int) -> None:
     with pytest.raises(TransientError, match="none did"):
         put_rows(("127.0.0.1", closed_port), TABLE, [Row(b"k", {b"d:night": b""}, 1)], patience_s=0.5)
+
+
+def test_a_server_that_is_away_is_asked_several_times_but_not_without_a_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def refuse(*_: object, **__: object) -> None:
+        asked.append(time.monotonic())
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(writer, "Connection", refuse)
+    with pytest.raises(TransientError, match="none did"):
+        put_rows(("127.0.0.1", 1), TABLE, [Row(b"k", {b"d:night": b""}, 1)], patience_s=3.0)
+    # The mean pauses are 0.1, 0.2, 0.4, 0.8 and 1.6 s.
+    assert 3 <= len(asked) <= 30
+    assert asked[-1] - asked[0] <= 3.5
 
 
 def test_a_night_that_is_no_date_never_becomes_a_filter(closed_port: int) -> None:

@@ -44,9 +44,12 @@ _COMMANDS = {
         "enrich:enrich",
         "Run the science modules on alerts in files, without any server, and write what they add as Parquet.",
     ),
-    "object": ("objects:object_", "Print the alerts of an object, with upper limits and a light curve when asked."),
+    "object": (
+        "objects:object_",
+        "Print the alerts of an object, or of several, oldest first. Exit code 1 when there are none.",
+    ),
     "cone": ("objects:cone", "Print the objects around a place on the sky, nearest first."),
-    "alerts": ("objects:alerts", "Print the newest alerts of a class, an asteroid, a name in TNS, or a night."),
+    "alerts": ("objects:alerts", "Print the newest alerts of a class, an asteroid, a track, a name in TNS or a night."),
     "quarantine": ("quarantine:app", "Messages that could not become an alert."),
     "transfer": (
         "transfer:transfer",

@@ -11,7 +11,7 @@ from fink_dagster.kafka.count import messages_in
 from fink_dagster.kafka.topics import offsets
 from fink_dagster.lake.nights import CLOSED, state_of
 from fink_dagster.lake.reading import LakeReader, of_topics
-from fink_dagster.surveys.base import Night
+from fink_dagster.surveys.base import Night, night_interval
 
 if TYPE_CHECKING:
     from fink_dagster.lake.nights import Offsets
@@ -42,11 +42,7 @@ def nights_between(settings: Settings, survey: Survey, text: str) -> list[Night]
     OperationError
         When one of them is not closed.
     """
-    first, _, last = text.partition("..")
-    begin, end = Night.parse(first), Night.parse(last or first)
-    if end.key < begin.key:
-        message = f"nights: must end after they begin; got {text[:40]!r}; for example 2018-08-19..2018-11-29"
-        raise UserError(message)
+    begin, end = night_interval(text)
     reader = LakeReader(settings, survey.name)
     keys = [key for key in all_nights(reader) if begin.key <= key <= end.key and reader.count_night(SCIENCE, key)]
     if not keys:

@@ -13,7 +13,7 @@ import typer
 from fink_dagster.commands import light_curve
 from fink_dagster.commands.answers import WRITERS, Format, must_be_writable, show, write
 from fink_dagster.commands.places import declination, radius_arcsec, right_ascension
-from fink_dagster.errors import OperationError, UserError, unknown
+from fink_dagster.errors import FinkError, OperationError, UserError, unknown
 from fink_dagster.hbase.cone import DEC, RA
 from fink_dagster.hbase.light_curve import TAG
 from fink_dagster.hbase.meanings import column_meanings
@@ -23,13 +23,15 @@ from fink_dagster.local.progress import waiting
 from fink_dagster.settings import load_settings
 from fink_dagster.stages.archive_rows import tables_of
 from fink_dagster.surveys import get_survey
-from fink_dagster.surveys.base import Night
+from fink_dagster.surveys.base import night_interval
 from fink_dagster.surveys.light_curve import HasLightCurves
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
+
+    from fink_dagster.surveys.base import Night
 
 Columns = Annotated[str | None, typer.Option(help="Only these, by comma; default: all, of a table the main ones.")]
 Nights = Annotated[str | None, typer.Option(help="Only of these nights, A..B or one, YYYY-MM-DD.")]
@@ -57,24 +59,15 @@ def object_(
     Example: fink-dagster object ZTF18abeymeo --with-upper --plot ZTF18abeymeo.png
     """
     reader, wanted, interval = _reader(survey), _names(columns), _interval(nights)
-    asked_for = [name.strip() for text in names for name in text.split(",")]
+    asked_for = list(dict.fromkeys(name.strip() for text in names for name in text.split(",")))
     _must_be_writable(output, overwrite)
     read = None if wanted is None else [*wanted, reader.name]
     if plot:
-        must_be_writable(plot, light_curve.ENDINGS, overwrite=overwrite)
-        of_points = light_curve.light_curve_of(reader.survey).columns
-        if len(set(asked_for)) > 1:
-            raise UserError(f"plot: must be of one object; got {len(set(asked_for))}; call it for each")
-        read = None if read is None else [*read, *of_points, reader.time, *((TAG.name,) if with_upper else ())]
+        points = _points_to_draw(reader, plot, asked_for, overwrite)
+        read = None if read is None else [*read, *points, *((TAG.name,) if with_upper else ())]
     with waiting("searching the archive"):
         frame = reader.objects(asked_for, columns=read, nights=interval, with_upper=with_upper)
-    there = set(frame[reader.name].astype(str))
-    absent = [name for name in dict.fromkeys(asked_for) if name not in there]
-    if not there:
-        message = f"object {', '.join(absent[:3])}: must have alerts in the archive; got none; check the name"
-        raise OperationError(message)
-    for name in absent:
-        typer.echo(f"object {name}: no alerts", err=True)
+    _tell_absent(asked_for, set(frame[reader.name].astype(str)))
     if plot:
         light_curve.draw(frame, plot, reader.survey, asked_for[0])
         typer.echo(f"drawn: {plot}", err=True)
@@ -94,7 +87,9 @@ def cone(
     form: Printed = Format.TABLE,
     survey: OfSurvey = None,
 ) -> None:
-    """Print the objects around a place, nearest first: the newest alert of each and its separation. ICRS.
+    """Print the objects around a place on the sky, nearest first.
+
+    Places are ICRS. Of an object it is the newest alert, with its separation.
 
     Example: fink-dagster cone 193.8217409 2.8973184 5arcsec
     """
@@ -119,9 +114,9 @@ def alerts(
     form: Printed = Format.TABLE,
     survey: OfSurvey = None,
 ) -> None:
-    """Print the newest alerts of a class, an asteroid, a track, a name in TNS or a night. Exit code 1 without any.
+    """Print the newest alerts of a class, an asteroid, a track, a name in TNS or a night.
 
-    By night, HBase looks at every key it has: for many alerts of a night read the lake.
+    Exit code 1 when there are none. By night, HBase looks at every key: read the lake where a night has many alerts.
 
     Example: fink-dagster alerts finkclass "Solar System MPC" --limit 10
     """
@@ -129,17 +124,17 @@ def alerts(
     if column != NIGHT and column not in reader.by_column:
         raise unknown("alerts: what to search by", column, [*reader.by_column, NIGHT])
     _must_be_writable(output, overwrite)
+    if value is None:
+        for each in reader.values(column):
+            typer.echo(each)
+        return
     with waiting("searching the archive"):
-        if value is None:
-            for each in reader.values(column):
-                typer.echo(each)
-            return
         if column == NIGHT:
-            frame = reader.nights(*_nights(value), columns=wanted).head(limit)
+            frame = reader.nights(*night_interval(value), columns=wanted).head(limit)
         else:
             frame = reader.alerts(column, value, columns=wanted, nights=interval, newest=limit)
-        if frame.empty:
-            _must_be_there(reader, column, value)
+    if frame.empty:
+        raise _absent(reader, column, value)
     if len(frame) == limit:
         typer.echo(f"alerts: these are the newest {limit}; more with --limit", err=True)
     _answer(reader, frame, wanted, output, form)
@@ -156,16 +151,7 @@ def _names(columns: str | None) -> list[str] | None:
 
 
 def _interval(text: str | None) -> tuple[Night, Night] | None:
-    return None if text is None else _nights(text)
-
-
-def _nights(text: str) -> tuple[Night, Night]:
-    first, _, last = text.partition("..")
-    begin, end = Night.parse(first), Night.parse(last or first)
-    if end < begin:
-        message = f"nights: must end after they begin; got {text[:40]!r}; for example 2018-08-19..2018-11-29"
-        raise UserError(message)
-    return begin, end
+    return None if text is None else night_interval(text)
 
 
 def _must_be_writable(output: Path | None, overwrite: bool) -> None:
@@ -173,13 +159,30 @@ def _must_be_writable(output: Path | None, overwrite: bool) -> None:
         must_be_writable(output, tuple(WRITERS), overwrite=overwrite)
 
 
-def _must_be_there(reader: ArchiveReader, column: str, value: str) -> None:
+def _points_to_draw(reader: ArchiveReader, plot: Path, names: Sequence[str], overwrite: bool) -> tuple[str, ...]:
+    """Return the columns a light curve is drawn from; raises UserError when none can be."""
+    must_be_writable(plot, light_curve.ENDINGS, overwrite=overwrite)
+    columns = light_curve.light_curve_of(reader.survey).columns
+    if len(names) > 1:
+        raise UserError(f"plot: must be of one object; got {len(names)}; call it for each")
+    return (reader.time, *columns)
+
+
+def _tell_absent(names: Sequence[str], there: set[str]) -> None:
+    if not there:
+        message = f"object {', '.join(names[:3])}: must have alerts in the archive; got none; check the name"
+        raise OperationError(message)
+    for name in names:
+        if name not in there:
+            typer.echo(f"object {name}: no alerts", err=True)
+
+
+def _absent(reader: ArchiveReader, column: str, value: str) -> FinkError:
     if column == reader.survey.statistics.classes:
         there = reader.values(column)
         if there and value not in there:
-            raise unknown(column, value, there)
-    message = f"alerts: the archive must hold some with {column} {value!r}; got none; see what there is without it"
-    raise OperationError(message)
+            return unknown(column, value, there)
+    return OperationError(f"alerts: the archive must hold some with {column} {value!r}; got none; ask for others")
 
 
 def _answer(

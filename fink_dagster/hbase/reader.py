@@ -7,12 +7,13 @@ and the cells it needs, but for that by night, which looks at every key. Everyth
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from fink_dagster.errors import UserError, unknown
-from fink_dagster.hbase.asked import name_of_object, part_of
+from fink_dagster.hbase.arguments import name_of_object, part_of
 from fink_dagster.hbase.codec import decode
 from fink_dagster.hbase.cone import DEC, DIVISIONS, RA, must_be_a_cone, pixels_in, separations_arcsec, table_of_places
 from fink_dagster.hbase.frames import chosen, frame_of
@@ -23,7 +24,7 @@ from fink_dagster.hbase.scans import Range, first_parts, range_of, range_of_time
 from fink_dagster.hbase.tables import ADDED, NIGHT, Column
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from fink_dagster.hbase.connection import Address
     from fink_dagster.hbase.keys import Part
@@ -96,11 +97,9 @@ class ArchiveReader:
         read = self._with_needed(wanted, offered)
         found: list[dict[bytes, bytes]] = []
         with reading(self.address, tagged.values()) as connection:
-            for tag, table in tagged.items():
-                for first in firsts:
-                    keys = self._range(table, first, nights)
-                    rows = rows_in(connection, table, keys, read)
-                    found += ({**cells, TAG.cell: tag.encode()} for _, cells in rows)
+            for (tag, table), first in product(tagged.items(), firsts):
+                rows = rows_in(connection, table, self._range(table, first, nights), read)
+                found += ({**cells, TAG.cell: tag.encode()} for _, cells in rows)
         frame = _within(frame_of([*read, TAG], found), nights)
         return _ended(merged(frame, self.name, self.time, self.identifier), wanted)
 
@@ -196,23 +195,19 @@ class ArchiveReader:
         table = table_of_places(self.tables)
         if table is None:
             raise UserError(f"cone: a table of objects by pixel must be the survey's; {self.survey.name} has none")
-        offered = (*table.columns, SEPARATION)
-        wanted = chosen(offered, columns)
-        beginning = table.key[1]
-        read = self._with_needed(wanted, table.columns, RA, DEC, beginning)
-        found: list[dict[bytes, bytes]] = []
-        with reading(self.address, [table]) as connection:
-            for pixel in pixels_in(ra, dec, radius_arcsec, DIVISIONS[table.key[0]]):
-                keys = range_of_times(pixel, *self._times(first_detected)) if first_detected else range_of(pixel)
-                found += (cells for _, cells in rows_in(connection, table, keys, read))
-        frame = frame_of([column for column in read if column != SEPARATION], found)
+        wanted = chosen((*table.columns, SEPARATION), columns)
+        read = [column for column in wanted if column != SEPARATION]
+        read = self._with_needed(read, table.columns, RA, DEC, table.key[1])
+        times = self._times(first_detected) if first_detected else ()
+        pixels = pixels_in(ra, dec, radius_arcsec, DIVISIONS[table.key[0]])
+        frame = frame_of(read, self._in_pixels(table, pixels, times, read))
+        # Whoever writes puts an object's new row before the old one goes.
         frame = frame.sort_values([self.time, self.identifier]).drop_duplicates(self.name, keep="last")
         places = (frame[name].to_numpy("float64", na_value=float("nan")) for name in (RA, DEC))
         frame[SEPARATION.name] = pd.array(separations_arcsec(ra, dec, *places), dtype="Float64")
         near = frame[SEPARATION.name] <= radius_arcsec
-        if first_detected:
-            start, stop = self._times(first_detected)
-            near &= (frame[beginning] >= start) & (frame[beginning] < stop)
+        if times:
+            near &= frame[table.key[1]].between(*times, inclusive="left")
         return _ended(frame[near].sort_values([SEPARATION.name, self.name]), wanted)
 
     def values(self, column: str) -> list[str]:
@@ -236,6 +231,13 @@ class ArchiveReader:
         if column not in self.by_column:
             raise unknown(f"archive of {self.survey.name}: what to search by", column, self.by_column)
         return self.by_column[column]
+
+    def _in_pixels(
+        self, table: Table, pixels: Iterable[int], times: Sequence[float], read: Sequence[Column]
+    ) -> list[Mapping[bytes, bytes]]:
+        with reading(self.address, [table]) as connection:
+            ranges = [range_of_times(pixel, *times) for pixel in pixels]
+            return [cells for keys in ranges for _, cells in rows_in(connection, table, keys, read)]
 
     def _range(self, table: Table, first: Part, nights: Nights | None) -> Range:
         if not self._has_times(table):

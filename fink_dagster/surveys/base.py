@@ -83,6 +83,22 @@ class Night:
         return self.key
 
 
+def night_interval(text: str) -> tuple[Night, Night]:
+    """Return the first and the last night of ``A..B``; both are ``A`` where that is all.
+
+    Raises
+    ------
+    UserError
+        When one is no night, or the last comes before the first.
+    """
+    first, _, last = text.partition("..")
+    begin, end = Night.parse(first), Night.parse(last or first)
+    if end < begin:
+        message = f"nights: must end after they begin; got {text[:40]!r}; for example 2018-08-19..2018-11-29"
+        raise UserError(message)
+    return begin, end
+
+
 @dataclass(frozen=True)
 class NightRule:
     """How an alert's own time names its night: ``floor(time - zero)`` days after 1970-01-01.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from fink_dagster import surveys
 from fink_dagster.cli import app
 from fink_dagster.commands import objects as commands
 from fink_dagster.errors import OperationError
@@ -21,6 +23,7 @@ from fink_dagster.hbase.rows import Row, row_cells
 from fink_dagster.hbase.writer import put_rows
 from fink_dagster.lake.lake import Lake
 from fink_dagster.science import sky
+from fink_dagster.settings import CHECKOUT
 from fink_dagster.stages.archive import Archive
 from fink_dagster.stages.archive_rows import tables_of
 from fink_dagster.stages.stage import NightContext
@@ -213,6 +216,23 @@ def test_what_is_typed_is_found(
     assert [row["candid"] for row in json.loads(near.stdout)] == [alert["candid"]]
     of_class = CliRunner().invoke(app, ["alerts", "finkclass", alert["finkclass"], "--columns", "candid"])
     assert str(alert["candid"]) in of_class.stdout
+
+
+def test_what_the_scientist_reads_runs(
+    context: NightContext, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("fink_dagster.settings.load_settings", lambda: context.settings)
+    monkeypatch.setitem(surveys._SURVEYS, context.survey.name, context.survey)
+    page = (CHECKOUT / "docs" / "scientist.md").read_text().partition("## The archive in HBase")[2]
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    namespace: dict[str, Any] = {}
+    for block in blocks:
+        own = block.replace('"ztf"', f'"{context.survey.name}"').replace("19090", str(context.settings.hbase[1]))
+        exec(compile(own, "scientist.md", "exec", dont_inherit=True), namespace)
+    said = capsys.readouterr().out
+    assert len(blocks) == 3
+    assert namespace["curve"]["tag"].tolist()[-1] == "valid"
+    assert "True\n(63, 63)\nZTF18abeymeo_" in said
 
 
 def test_a_table_that_was_dropped_is_missed_with_the_way_out(reader: ArchiveReader, context: NightContext) -> None:

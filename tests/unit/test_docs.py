@@ -19,6 +19,7 @@ import typer
 
 from fink_dagster.cli import app, load
 from fink_dagster.filters.apply import judge
+from fink_dagster.filters.fink_filters_ztf import wanted
 from fink_dagster.filters.registry import filters
 from fink_dagster.hbase.tables import archive_tables
 from fink_dagster.lake.tables import added_columns, tables
@@ -232,7 +233,7 @@ def archive_table() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def examples() -> list[dict[str, Any]]:
-    """What the contributor's examples define: a filter, a science module, one of one's own, a processor, a survey."""
+    """What the contributor's examples define, in their order: filters first, then modules, last a survey."""
     made = []
     for code in fenced(DOCS / "contributor.md", "python"):
         namespace: dict[str, Any] = {"__name__": "example"}
@@ -254,7 +255,7 @@ def test_the_contributors_module_computes_what_it_says(examples):
         {"candidate.jd": [10.0, 10.0], "prv_candidates.jd": [np.array([3.0, 7.0]), None]}, dtype=object
     ).astype({"candidate.jd": float})
 
-    ran = run_modules(frame, [examples[1]["MODULE"]])
+    ran = run_modules(frame, [examples[3]["MODULE"]])
 
     assert ran.failures == {}
     assert ran.columns["history_span"].tolist() == [7.0, 0.0]
@@ -288,15 +289,47 @@ def test_a_module_of_ones_own_is_made_as_the_contributor_reads_it(tmp_path, samp
     assert before["fading"].drop_null().to_pylist() != after["fading"].drop_null().to_pylist()
 
 
+def test_a_filter_of_ones_own_is_made_as_the_contributor_reads_it(tmp_path):
+    """The two files get the texts shown, and what is typed is typed."""
+    section = (DOCS / "contributor.md").read_text().partition("## A filter of your own\n")[2].partition("\n## ")[0]
+    shown = [text for _, kind, text in FENCED.findall(section) if kind == "python"]
+    typed = [line[2:] for _, kind, text in FENCED.findall(section) if kind == "console" for line in text.splitlines()]
+    names = re.findall(r"`my_filters/(\w+\.py)`", section)
+    (tmp_path / "my_filters").mkdir()
+    for name, text in zip(names, shown, strict=True):
+        (tmp_path / "my_filters" / name).write_text(text)
+    variables = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+    variables |= {"FINK_DATA": str(tmp_path / "data"), "COLUMNS": "200"}
+
+    done = subprocess.run(
+        ["/bin/sh", "-ec", "\n".join(typed)],
+        cwd=tmp_path,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout
+    assert "fading_fast.py" in done.stdout
+
+
+def test_what_the_contributor_types_for_fink_filters_names_filters_there_are():
+    section = (DOCS / "contributor.md").read_text().partition("## A filter of fink-filters\n")[2].partition("\n## ")[0]
+    (names,) = re.findall(r"FINK_FINK_FILTERS=(\S+)", section)
+
+    assert [entry.why for entry in wanted(names)] == [""] * 3
+
+
 def test_the_contributors_processor_is_a_module_where_fink_science_is_not_installed(examples):
-    made = examples[3]["MODULE"]
+    made = examples[5]["MODULE"]
 
     assert fault_in(made) == ""
     assert made.inputs == ("lc_features_g", "lc_features_r")
 
 
 def test_the_contributors_survey_is_one(examples):
-    survey = examples[4]["Sketch"]()
+    survey = examples[6]["Sketch"]()
 
     assert survey.night_of_topic(survey.topics(Night("2026-03-01"))[0]) == Night("2026-03-01")
     assert survey.night_rule.night(60000.5) == Night("2023-02-25")

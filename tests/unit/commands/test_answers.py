@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from astropy.table import Table
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fink_dagster.commands.answers import WRITERS, Format, must_be_writable, show, write
@@ -67,6 +67,7 @@ def _read_votable(file: Path) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
+@settings(max_examples=20)
 @given(rows=ROWS)
 def test_every_format_reads_back_equal(rows: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> None:
     frame, folder = _frame(rows), tmp_path_factory.mktemp("answers")
@@ -80,6 +81,7 @@ def test_every_format_reads_back_equal(rows: list[dict[str, Any]], tmp_path_fact
         pd.testing.assert_frame_equal(_read_votable(folder / name), frame, check_exact=True)
 
 
+@settings(max_examples=30)
 @given(rows=ROWS)
 def test_json_has_every_digit_and_nulls(rows: list[dict[str, Any]]) -> None:
     with pytest.MonkeyPatch.context() as patch:

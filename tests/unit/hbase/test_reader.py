@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fink_dagster.errors import OperationError, TransientError, UserError
@@ -136,6 +136,7 @@ def test_the_newest_alerts_of_a_class_come_first_and_no_more_are_read(hbase: Fak
     assert len(reader.alerts("finkclass", "EB*", nights=(NIGHT, NEXT))) == 2
 
 
+@settings(max_examples=60)
 @given(
     parts=st.lists(st.integers(0, 9999), min_size=1, max_size=30),
     number=st.integers(1, 12),

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fink_dagster.errors import UserError
@@ -72,6 +72,7 @@ def _read(fake: FakeHBase, *asked: Any, **others: Any) -> Any:
         return ArchiveReader(("nowhere", 1), SURVEY, fake.declared).cone(*asked, **others)
 
 
+@settings(max_examples=50)
 @given(centre=CENTRES, radius=RADII, seed=st.integers(0, 1000))
 def test_a_cone_finds_what_looking_at_every_object_finds(centre: tuple[float, float], radius: float, seed: int) -> None:
     ra, dec = _around(*centre, radius, seed)

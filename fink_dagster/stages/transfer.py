@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     Step = Callable[[str, int, Callable[[], int]], AbstractContextManager[None]]
 
 TABLE = "science_alerts"
+ALERTS_A_PARTITION = 1000
+"""At the end of each partition that holds something fink-client waits ten seconds: few alerts go to few of them."""
 _SINK = {
     "kafka.compression.type": "lz4",
     "kafka.max.request.size": str(MAX_MESSAGE_BYTES),
@@ -135,7 +137,8 @@ def transfer(
     create_transfer(config, topic, **kept)
     try:
         with step("sending", number, partial(_arrived, config, topic)):
-            _send(messages(rows, paths, schema, survey, topic), settings, topic)
+            partitions = min(PARTITIONS, -(-number // ALERTS_A_PARTITION))
+            _send(messages(rows, paths, schema, survey, topic, partitions), settings, topic)
         _must_hold(config, topic, number, step)
         publish_schema(config, topic, schema, **kept)
     except BaseException:
@@ -143,10 +146,12 @@ def transfer(
         raise
 
 
-def messages(rows: DataFrame, paths: Sequence[str], schema: str, survey: Survey, topic: str) -> DataFrame:
+def messages(
+    rows: DataFrame, paths: Sequence[str], schema: str, survey: Survey, topic: str, partitions: int
+) -> DataFrame:
     """Return alerts as messages of a transfer: the key is the topic's name, the value schemaless Avro.
 
-    The same alert goes to the same partition whenever it is sent.
+    A task that is repeated sends an alert to the same partition.
     """
     from pyspark.sql import functions as F
 
@@ -157,7 +162,7 @@ def messages(rows: DataFrame, paths: Sequence[str], schema: str, survey: Survey,
     return rows.select(
         F.lit(topic).alias("key"),
         packed(carried(rows.schema, paths), schema).alias("value"),
-        F.pmod(F.xxhash64(survey.identifier), F.lit(PARTITIONS)).cast("int").alias("partition"),
+        F.pmod(F.xxhash64(survey.identifier), F.lit(partitions)).cast("int").alias("partition"),
         F.array(*headers).alias("headers"),
     )
 

@@ -15,6 +15,7 @@ import pandas as pd
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from fink_dagster.errors import OperationError, UserError
 from fink_dagster.hbase.meanings import unit_in
@@ -176,5 +177,6 @@ def _print(frame: pd.DataFrame) -> None:
     (console if console.is_terminal else Console(width=_WIDE)).print(table)
 
 
-def _text(value: Any, form: str) -> str:
-    return "" if pd.isna(value) else format(value, form)
+def _text(value: Any, form: str) -> Text:
+    # As text, for what stands in brackets is a style to whoever prints a string.
+    return Text("" if pd.isna(value) else format(value, form))

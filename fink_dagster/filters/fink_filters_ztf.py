@@ -1,4 +1,4 @@
-"""Sixteen livestream filters of fink-filters 7.45 for ZTF, declared; those that ``FINK_FINK_FILTERS`` names run.
+"""Sixteen livestream filters of fink-filters 7.45 for ZTF, declared; those that ``FINK_FINK_FILTERS`` names are there.
 
 Left out are ``early_kn_candidates`` and ``rate_based_kn_candidates``, which ask the SDSS over the network, and the
 three hostless ones, which read a file that fink-science's package does not bring. Ours of all these names stand beside

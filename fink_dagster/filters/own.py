@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from fink_dagster.filters.filter import ALONE, Filter
 from fink_dagster.plugins.found import in_file, in_folder, in_packages
-from fink_dagster.plugins.kind import PLATFORM, Kind
+from fink_dagster.plugins.kind import Kind
 from fink_dagster.plugins.kind import Entry as Found
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 UPSTREAM = "fink-filters"
-"""Source of filters of that package, which are declared by the platform."""
+"""Source of filters of that package."""
 
 
 class Entry(Found[Filter]):
@@ -33,11 +33,6 @@ class Entry(Found[Filter]):
     def filter(self) -> Filter | None:
         """The filter; None when it could not be loaded."""
         return self.declared
-
-    @property
-    def is_own(self) -> bool:
-        """Whether somebody brought it of whom the platform knows nothing."""
-        return self.source not in (PLATFORM, UPSTREAM)
 
 
 KIND = Kind(

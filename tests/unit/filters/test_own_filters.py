@@ -210,9 +210,9 @@ def test_a_name_fink_filters_does_not_have_is_refused_and_the_others_run(named: 
     assert found["nova"].endswith("; got 'nova'; correct FINK_FINK_FILTERS")
 
 
-def test_filters_of_fink_filters_share_a_process_and_need_no_decision(named: pytest.MonkeyPatch) -> None:
+def test_filters_of_fink_filters_share_a_process_and_are_not_the_platforms(named: pytest.MonkeyPatch) -> None:
     named.setenv("FINK_FINK_FILTERS", "vra")
     registry.reload()
-    assert (get_filter("ff_vra").process, get_entry("ff_vra").is_own) == (SHARED, False)
+    assert (get_filter("ff_vra").process, get_entry("ff_vra").is_own) == (SHARED, True)
     named.delenv("FINK_FINK_FILTERS")
     registry.reload()

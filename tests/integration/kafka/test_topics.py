@@ -7,11 +7,12 @@ from collections.abc import Callable
 
 import pytest
 from confluent_kafka import Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from fink_dagster.errors import OperationError
 from fink_dagster.kafka import count, topics
-from fink_dagster.kafka.clients import survey_client
+from fink_dagster.kafka.clients import distribution_client, survey_client
+from fink_dagster.kafka.user_topics import ensure_user_topics
 from fink_dagster.settings import Settings
 
 Config = dict[str, str]
@@ -145,3 +146,23 @@ def test_a_message_longer_than_kafkas_default_can_be_stored(config: Config, name
     producer.flush(30)
     assert fate == [None]
     assert [len(message.value() or b"") for message in count.read_all(config, name)] == [8_000_000]
+
+
+def test_user_topics_are_made_as_set_and_later_only_their_retention_follows(settings: Settings, name: str):
+    config = distribution_client(settings)
+    ensure_user_topics(settings.model_copy(update={"topic_partitions": 2, "topic_retention_days": 1.5}), [name])
+    assert len(topics.offsets(config, name)) == 2
+    assert _retention_ms(config, name) == 129_600_000
+    ensure_user_topics(settings.model_copy(update={"topic_partitions": 6, "topic_retention_days": 3}), [name])
+    assert len(topics.offsets(config, name)) == 2
+    assert _retention_ms(config, name) == 259_200_000
+
+
+def test_more_copies_than_brokers_are_refused_in_one_sentence(settings: Settings, name: str):
+    with pytest.raises(OperationError, match=f"about topic '{name}'; it says"):
+        ensure_user_topics(settings.model_copy(update={"topic_replication": 3}), [name])
+
+
+def _retention_ms(config: Config, name: str) -> int:
+    admin, resource = AdminClient(config), ConfigResource(ResourceType.TOPIC, name)
+    return int(admin.describe_configs([resource])[resource].result(30)["retention.ms"].value)

@@ -114,30 +114,38 @@ def test_a_night_that_sent_nothing_has_no_markers(night: Night) -> None:
     assert night.writer().markers() == []
 
 
-@pytest.mark.parametrize("moment", ["before_commit", "after_commit"])
+@pytest.mark.parametrize("moment", ["before_marker", "before_commit", "after_commit"])
 def test_alerts_arrive_once_when_the_writer_is_killed(night: Night, moment: str) -> None:
     alerts = night.alerts(20)
     _killed_while_sending(night, moment)
     after = night.writer()
     missing = _missing(alerts, after.markers())
-    assert len(missing) == (len(alerts) if moment == "before_commit" else 0)
+    assert len(missing) == (0 if moment == "after_commit" else len(alerts))
     after.send("b1 again", missing)
     assert night.received() == _once(alerts)
     assert _missing(alerts, after.markers()) == []
 
 
 def _killed_while_sending(night: Night, moment: str) -> None:
-    """Send 20 alerts in another process, and kill it between producing and committing, or just after committing."""
+    """Send 20 alerts in another process, and kill it before their marker, before committing, or just after it."""
     script = f"""
 import json, sys, time
+from fink_dagster.kafka import transactions
 from fink_dagster.kafka.transactions import Outgoing, TransactionalWriter
+
+def stop():
+    print("here", flush=True)
+    time.sleep(120)
 
 class Stopping(TransactionalWriter):
     def _commit(self, producer):
         if {moment == "after_commit"}:
             super()._commit(producer)
-        print("here", flush=True)
-        time.sleep(120)
+        stop()
+
+if {moment == "before_marker"}:
+    produce = transactions._produce_all
+    transactions._produce_all = lambda *given: (produce(*given), stop())
 
 config, name, markers, alerts = json.load(sys.stdin)
 alerts = [Outgoing(topic, topic, candid, b"schema", str(candid).encode()) for topic, candid in alerts]

@@ -5,7 +5,10 @@ from confluent_kafka import Consumer, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from fink_dagster.errors import OperationError
+from fink_dagster.kafka.clients import distribution_client
+from fink_dagster.kafka.count import read_all
 from fink_dagster.local import kafka, process
+from fink_dagster.settings import KafkaCluster
 
 FIVE_MEGABYTES = b"x" * 5_000_000
 
@@ -110,6 +113,27 @@ def test_another_broker_on_the_port_is_not_taken_for_ours(settings, tmp_path):
 
 def test_a_broker_stays_within_its_memory(broker):
     assert process.rss_mib(broker) < 700
+
+
+@pytest.mark.slow
+def test_security_is_switched_on_given_another_password_and_off_over_the_same_data(settings, admin):
+    create(admin, "kept")
+    produce(settings, "kept", b"before")
+    for password in ("first-password", "second-password"):
+        secured = with_password(settings, password)
+        assert not kafka.ready(secured)
+        kafka.start(secured)
+        assert kafka.ready(secured)
+        assert [message.value() for message in read_all(distribution_client(secured), "kept")] == [b"before"]
+    assert not kafka.ready(with_password(settings, "first-password"))
+    assert not kafka.ready(settings)
+    kafka.start(settings)
+    assert consume(settings, "kept", 1) == [b"before"]
+
+
+def with_password(settings, password):
+    ours = KafkaCluster(security_protocol="SASL_PLAINTEXT", username="fink", password=password)
+    return settings.model_copy(update={"distribution_kafka": ours})
 
 
 def test_no_broker_is_ready_where_none_runs(settings):

@@ -79,9 +79,10 @@ def servers(settings: Settings) -> Iterator[tuple[Settings, SparkSession]]:
 
 def _apart(settings: Settings, folder: Path) -> Settings:
     changes = dict(zip(_PORTS, _free_ports(len(_PORTS)), strict=True))
-    embedded = {"survey_kafka": KafkaCluster(), "distribution_kafka": KafkaCluster(), "hbase_address": None}
+    kafka = {"survey_kafka": KafkaCluster(), "distribution_kafka": KafkaCluster()}
+    hbase = {"hbase_address": None, "hbase_zookeeper_address": None}
     own_lake = {"data": folder, "lake_catalog": None, "lake_warehouse": None}
-    return settings.model_copy(update={**changes, **embedded, **own_lake})
+    return settings.model_copy(update={**changes, **kafka, **hbase, **own_lake})
 
 
 def _free_ports(number: int) -> list[int]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from bench.leftovers import drop_from_lake, remove_outputs
 from bench.queries import has_read, is_drained, run_until
 from bench.task import named
+from fink_dagster.errors import UserError
 from fink_dagster.lake.lake import Lake
 from fink_dagster.stages.raw2science import Raw2Science
 from fink_dagster.stages.stage import NightContext
@@ -48,6 +49,8 @@ def store(spark: SparkSession, settings: Settings, night: Night, number: int) ->
 
     Raises
     ------
+    UserError
+        When all were rejected, as one alone can be.
     OperationError
         When a batch fails.
     """
@@ -58,7 +61,11 @@ def store(spark: SparkSession, settings: Settings, night: Night, number: int) ->
     run_until(context, Stream2Raw(context), has_read(number))
     science = Raw2Science(context)
     run_until(context, science, is_drained(context, science))
-    return lake.reader.count_night("science_alerts", night.key)
+    stored = lake.reader.count_night("science_alerts", night.key)
+    if not stored:
+        message = f"bench: some messages must become science alerts; got none of {number}; ask for more --messages"
+        raise UserError(message)
+    return stored
 
 
 @contextmanager

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from fink_dagster.filters.filter import ALONE, Filter
 from fink_dagster.plugins.found import in_file, in_folder, in_packages
-from fink_dagster.plugins.kind import Kind
 from fink_dagster.plugins.kind import Entry as Found
+from fink_dagster.plugins.kind import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

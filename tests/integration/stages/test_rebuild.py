@@ -6,11 +6,12 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
+from pyspark.sql import functions as F
 
 from fink_dagster.hbase.connection import connect
 from fink_dagster.lake.lake import Lake
 from fink_dagster.stages.archive import ARCHIVED, Archive
-from fink_dagster.stages.rebuild import Rebuilt, rebuild, remove_points
+from fink_dagster.stages.rebuild import Rebuilt, rebuild, remove_points, replace_rows
 from fink_dagster.stages.stage import Batch, NightContext
 from fink_dagster.surveys.base import Night
 from tests.integration.stages.archives import drop, enriched, table_names, values, versions
@@ -101,6 +102,17 @@ def test_rows_and_cells_that_are_wrong_are_mended_and_those_of_nothing_go(contex
     assert values(context) == before
     assert done.put == {"rebuilt": 2}
     assert done.removed == {"rebuilt": 1, "rebuilt.class": 1, "rebuilt.pixel128": 1, "rebuilt.upper": 1}
+
+
+def test_alerts_that_changed_leave_no_row_under_the_key_they_had(context: NightContext) -> None:
+    rows = context.lake.read(SCIENCE)
+    replace_rows(context, rows, rows.withColumn("finkclass", F.lit("EB*")))
+    found = values(context)
+    assert len(found["rebuilt.class"]) == 20
+    assert all(key.startswith(b"EB*_") for key in found["rebuilt.class"])
+    assert {cells[b"d:finkclass"] for name in ("", ".pixel128") for cells in found[f"rebuilt{name}"].values()} == {
+        b"EB*"
+    }
 
 
 def test_a_changed_night_equals_one_built_from_nothing_and_so_does_the_night_as_it_was(context: NightContext) -> None:

@@ -41,6 +41,7 @@ def stream_until_closed(
             streams.poll()
             assert time.monotonic() < deadline, (streams.flow(), streams.failures())
             time.sleep(0.5)
+        streams.finish()
     finally:
         streams.stop()
     return close_night(streams.lake, settings, night, "test")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import fastavro
@@ -13,6 +14,7 @@ import pytest
 from fink_dagster.accounts.account import Account, account_of
 from fink_dagster.accounts.closing import has_news
 from fink_dagster.accounts.live import live_counts
+from fink_dagster.hbase.connection import connect
 from fink_dagster.kafka.clients import distribution_client, survey_client
 from fink_dagster.kafka.count import read_all
 from fink_dagster.kafka.topics import offsets
@@ -20,6 +22,7 @@ from fink_dagster.local import kafka
 from fink_dagster.replay.replay import replay
 from fink_dagster.replay.sources import open_source
 from fink_dagster.settings import KafkaCluster
+from fink_dagster.stages.stage import STAGES
 from fink_dagster.surveys import get_survey
 from fink_dagster.surveys.base import Night
 from tests.conftest import SHARED, settings_in
@@ -48,7 +51,10 @@ def test_the_sample_night_closes_and_a_second_time_changes_nothing(
     assert (account.received, account.raw, account.science, account.rejected) == (30, 30, 20, {"rb": 10})
     assert account.duplicates == 0
     assert account.distributed["fink_ztf_20180819"] == 20
-    assert account.archived == {"ztf": 20}
+    assert account.archived == {
+        **{f"ztf{name}": 20 for name in ("", ".class", ".cutouts")},
+        **{f"ztf{name}": 0 for name in (".ssnamenr", ".tracklet", ".tns")},
+    }
     assert has_news(settings, survey, SAMPLE_NIGHT) is False
     live = live_counts(settings, survey, SAMPLE_NIGHT, account)
     assert all(said["agrees"] for said in live.values()), live
@@ -58,9 +64,39 @@ def test_the_sample_night_closes_and_a_second_time_changes_nothing(
     assert closed(SAMPLE_NIGHT).as_books() == account.as_books()
     assert snapshots(spark, settings, survey) == before
 
+    for stage in STAGES:
+        _forget_newest_commit(settings.checkpoints("ztf", SAMPLE_NIGHT.key) / stage)
+    assert closed(SAMPLE_NIGHT).as_books() == account.as_books()
+    live = live_counts(settings, survey, SAMPLE_NIGHT, account)
+    assert all(said["agrees"] for said in live.values()), live
+
     messages = list(read_all(distribution_client(settings), "fink_ztf_20180819"))
     read = [fastavro.schemaless_reader(io.BytesIO(m.value()), json.loads(m.key())) for m in messages]
     assert len({alert["candid"] for alert in read}) == len(read) == 20
+
+
+def _forget_newest_commit(checkpoint: Path) -> None:
+    commits = [file for file in (checkpoint / "commits").iterdir() if file.name.isdigit()]
+    newest = max(commits, key=lambda file: int(file.name))
+    newest.unlink()
+    newest.with_name(f".{newest.name}.crc").unlink()
+
+
+def test_what_a_night_came_to_is_a_row_of_hbase(closed: Closed, settings: Settings, packets: list[bytes]) -> None:
+    survey = ztf_named("came_to")
+    survey.topics = lambda night: [f"came_to_{night.compact}"]  # type: ignore[method-assign]
+    produce(settings, f"came_to_{SAMPLE_NIGHT.compact}", packets)
+    account = closed(SAMPLE_NIGHT, survey)
+    with closing(connect(*settings.hbase)) as connection:
+        row = connection.table("statistics_class").row(b"came_to_20180819")
+    found = {name: cell for name, cell in row.items() if name != b"basic:night"}
+    counts = {name.decode(): int.from_bytes(cell, "big") for name, cell in found.items()}
+    assert (row[b"basic:night"], counts["basic:raw"], counts["basic:sci"]) == (b"2018-08-19", 30, 20)
+    assert counts["basic:n_g"] + counts["basic:n_r"] == 20
+    assert 0 < counts["basic:fields"] <= counts["basic:exposures"] <= 20
+    classes = {name: number for name, number in counts.items() if name.startswith("class:")}
+    assert sum(number for name, number in classes.items() if "simbad" not in name) == account.science
+    assert classes["class:simbad_tot"] == classes["class:simbad_gal"] == 0
 
 
 def test_late_and_repeated_messages_are_taken_and_the_night_closes_again(

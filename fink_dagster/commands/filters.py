@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from fink_dagster.errors import OperationError, UserError
@@ -224,7 +225,8 @@ def _print_standings(found: Sequence[Standing]) -> None:
         table.add_column(header, overflow="fold")
     for each in found:
         source = Path(each.source).name if each.source.endswith(".py") else each.source
-        table.add_row(each.name, each.version or "", source, each.state, each.topic or "", _yield(each))
+        cells = (each.name, each.version or "", source, each.state, each.topic or "", _yield(each))
+        table.add_row(*(escape(cell) for cell in cells))
     Console().print(table)
     for each in found:
         if each.why:

@@ -105,7 +105,7 @@ def keep_failures(
             "filter": name,
             "version": versions[name],
             "failed": number,
-            "error": why[name],
+            "error": " ".join(why[name].split()),
         }
         for name, number in sorted(failed.items())
     ]

@@ -62,7 +62,7 @@ def _on(lake: Lake, item: Filter, night: Night) -> Trial:
         alerts=numbers["alerts"],
         passed=numbers["passed"],
         failed=numbers["failed"],
-        error=numbers["error"] or "",
+        error=" ".join((numbers["error"] or "").split()),
         examples=tuple(row["id"] for row in examples),
     )
 

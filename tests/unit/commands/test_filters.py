@@ -77,6 +77,12 @@ def test_a_filter_of_ones_own_is_inactive_until_it_is_activated(lake: Lake, own_
     assert (_listed("bright")["state"], _listed("bright")["share_limit"]) == ("active", 0.05)
 
 
+def test_what_a_filter_calls_its_version_is_printed_as_it_is(lake: Lake, own_filters: Path) -> None:
+    write(own_filters, "bright", version="'[red]2[/]'")
+    registry.reload()
+    assert "[red]2[/]" in RUNNER.invoke(app, ["list"]).output
+
+
 def test_the_platforms_filters_send_without_a_decision(lake: Lake) -> None:
     row = _listed("sso_ztf_candidates")
     assert (row["state"], row["source"], row["share_limit"]) == ("active", "fink-dagster", 1.0)

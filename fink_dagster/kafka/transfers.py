@@ -103,7 +103,11 @@ def create_transfer(config: Mapping[str, str], topic: str, *, retention_ms: int,
             if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
                 raise _taken(topic) from None
             raise
-    ensure_topic(config, topic, PARTITIONS)
+    try:
+        ensure_topic(config, topic, PARTITIONS)
+    except BaseException:
+        remove_transfer(config, topic)
+        raise
 
 
 def publish_schema(config: Mapping[str, str], topic: str, schema: str, *, retention_ms: int, replication: int) -> None:

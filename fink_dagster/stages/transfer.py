@@ -142,7 +142,7 @@ def transfer(
         _must_hold(config, topic, number, step)
         publish_schema(config, topic, schema, **kept)
     except BaseException:
-        remove_transfer(config, topic)
+        _take_back(config, topic)
         raise
 
 
@@ -174,6 +174,15 @@ def _send(rows: DataFrame, settings: Settings, topic: str) -> None:
     except (PySparkException, Py4JJavaError) as error:
         cause = str(error).partition("Caused by: ")[2] or str(error)
         message = f"topic {topic}: must take every alert; got {cause.splitlines()[0][:300]!r}; the transfer is removed"
+        raise OperationError(message) from None
+
+
+def _take_back(config: dict[str, str], topic: str) -> None:
+    try:
+        remove_transfer(config, topic)
+    except OperationError as error:
+        way_out = f"later, run `fink-dagster transfer --remove {topic}`"
+        message = f"topic {topic}: must be removed, as the transfer is not whole; got '{error}'; {way_out}"
         raise OperationError(message) from None
 
 

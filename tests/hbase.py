@@ -29,11 +29,12 @@ def declared(survey: Survey) -> tuple[Table, ...]:
 
 
 class FakeTable:
-    """Rows by key; how many were given out is counted."""
+    """Rows by key; how many were given out, and scans that are open, are counted."""
 
     def __init__(self) -> None:
         self.held: dict[bytes, Cells] = {}
         self.given = 0
+        self.open = 0
 
     def scan(
         self,
@@ -46,8 +47,12 @@ class FakeTable:
     ) -> Iterator[tuple[bytes, Cells]]:
         low, high = (row_stop, row_start) if reverse else (row_start, row_stop)
         keys = [key for key in self.held if (low or b"") <= key and (not high or key < high)]
-        for key in sorted(keys, reverse=reverse)[:limit]:
-            yield from self.rows([key], columns)
+        self.open += 1
+        try:
+            for key in sorted(keys, reverse=reverse)[:limit]:
+                yield from self.rows([key], columns)
+        finally:
+            self.open -= 1
 
     def rows(self, keys: Sequence[bytes], columns: Sequence[bytes] | None = None) -> list[tuple[bytes, Cells]]:
         found = []
@@ -86,7 +91,8 @@ class FakeHBase:
         return self.held[name]
 
     def close(self) -> None:
-        pass
+        """Whoever closes the connection before a scan keeps the server waiting for it."""
+        assert not any(table.open for table in self.held.values())
 
     def put(self, *records: Mapping[str, Any], points: Sequence[Mapping[str, Any]] = ()) -> None:
         """Put alerts, and the points of the last one's history into the table their measurement says."""

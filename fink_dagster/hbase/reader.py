@@ -7,6 +7,7 @@ and the cells it needs, but for that by night, which looks at every key. Everyth
 
 from __future__ import annotations
 
+from contextlib import closing
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -140,8 +141,11 @@ class ArchiveReader:
         read = self._with_needed(wanted, table.columns)
         # Where keys hold no time, the newest are known when all have been read.
         most = newest if self._has_times(table) else None
-        with reading(self.address, [table]) as connection:
-            rows = rows_in(connection, table, self._range(table, first, nights), read, reverse=True, most=most)
+        keys = self._range(table, first, nights)
+        with (
+            reading(self.address, [table]) as connection,
+            closing(rows_in(connection, table, keys, read, reverse=True, most=most)) as rows,
+        ):
             found = [cells for _, cells in (rows if most is None else _newest(rows, len(row_prefix(first)), most))]
         return _ended(self._newest_first(_within(frame_of(read, found), nights)).head(newest or len(found)), wanted)
 

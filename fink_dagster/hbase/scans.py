@@ -16,7 +16,7 @@ from fink_dagster.hbase.connection import Address, answering, connect
 from fink_dagster.hbase.keys import SCHEMA, Part, row_prefix
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
     from happybase import Connection
 
@@ -99,8 +99,8 @@ def rows_in(
     *,
     reverse: bool = False,
     most: int | None = None,
-) -> Iterator[Found]:
-    """Yield key and cells of the rows in a range.
+) -> Generator[Found]:
+    """Yield key and cells of the rows in a range; who takes only some closes it while the connection is open.
 
     A first part can go on, behind a ``_``, where another ends: rows of such are between those asked for, and left out.
 
@@ -127,7 +127,10 @@ def rows_in(
         batch_size=min(BATCH_ROWS, most or BATCH_ROWS),
         reverse=reverse,
     )
-    return ((key, cells) for key, cells in found if _first_of(table, key) == keys.first)
+    with closing(found):
+        for key, cells in found:
+            if _first_of(table, key) == keys.first:
+                yield key, cells
 
 
 def rows_of(connection: Connection, table: Table, keys: Sequence[bytes], columns: Iterable[Column]) -> Iterator[Found]:

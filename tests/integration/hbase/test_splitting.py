@@ -68,6 +68,7 @@ def test_a_table_split_in_four_has_four_regions_and_the_families_of_any_other(
     assert in_regions == [100, 100, 100, 100]
 
 
+@pytest.mark.slow
 def test_a_table_that_is_there_is_left_alone_and_several_may_create_one_at_once(
     settings: Settings, connection: Connection, tables: list[Table]
 ) -> None:

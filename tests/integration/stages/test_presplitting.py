@@ -6,6 +6,8 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
+
 from fink_dagster.hbase.connection import connect
 from fink_dagster.stages.archive import Archive
 from fink_dagster.surveys.ztf import ZTF
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from fink_dagster.stages.stage import NightContext
 
 
+@pytest.mark.slow
 def test_new_tables_have_the_regions_asked_for_where_there_are_keys_and_the_same_rows(
     context: NightContext, batch_of: Callable[..., DataFrame], packets: list[bytes]
 ) -> None:

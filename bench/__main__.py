@@ -47,13 +47,14 @@ RESULT = CHECKOUT / "bench" / "results" / "latest.json"
 MEASURES = {**OF_MESSAGES, **OF_ALERTS}
 _NAMES = (*MEASURES, science.__name__)
 _ALL = ",".join(_NAMES)
+_HOW_MANY = f"Messages each round takes in; science alerts are made from {MOST_STORED:,} of them at most."
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.command()
 def bench(
-    number: Annotated[int, typer.Option("--messages", min=1, help="Messages each round takes in.")] = 20_000,
+    number: Annotated[int, typer.Option("--messages", min=1, help=_HOW_MANY)] = 20_000,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of each measure, after a warm-up.")] = 3,
     only: Annotated[str, typer.Option(help=f"Some of {_ALL}, joined by commas.", show_default="all")] = _ALL,
     out: Annotated[Path, typer.Option(help="Where the JSON report goes.", show_default=False)] = RESULT,
@@ -104,7 +105,7 @@ def _measured(
         return rates, about
     ensure_jars(settings, typer.echo)
     with servers(settings) as (own, spark):
-        waits = _waiting(spark, own, taken, names, number)
+        waits = _inputs(spark, own, taken, names, number)
         for name, turn in _turns(names, rounds):
             task = Task(spark, own, *waits[name], f"{turn}_{name}")
             with waiting(f"{name}, {turn}"):
@@ -116,7 +117,7 @@ def _measured(
     return rates, about
 
 
-def _waiting(
+def _inputs(
     spark: SparkSession, settings: Settings, taken: Sequence[Template], names: Sequence[str], number: int
 ) -> dict[str, tuple[Night, int]]:
     """Make what the measures take in, no more than they need; return the night and how many, by measure."""

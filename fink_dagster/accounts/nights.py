@@ -32,8 +32,8 @@ def all_nights(reader: LakeReader) -> list[str]:
     return sorted(nights | set(rows["night"].to_pylist() if rows else ()))
 
 
-def nights_between(settings: Settings, survey: Survey, text: str) -> list[Night]:
-    """Return the nights with science alerts that ``A..B`` names, both included; ``A`` alone is that night.
+def nights_between(settings: Settings, survey: Survey, text: str, table: str = SCIENCE) -> list[Night]:
+    """Return the nights with rows in a table that ``A..B`` names, both included; ``A`` alone is that night.
 
     Raises
     ------
@@ -44,9 +44,10 @@ def nights_between(settings: Settings, survey: Survey, text: str) -> list[Night]
     """
     begin, end = night_interval(text)
     reader = LakeReader(settings, survey.name)
-    keys = [key for key in all_nights(reader) if begin.key <= key <= end.key and reader.count_night(SCIENCE, key)]
+    keys = [key for key in all_nights(reader) if begin.key <= key <= end.key and reader.count_night(table, key)]
     if not keys:
-        message = f"nights {text}: one must have science alerts of {survey.name}; see `fink-dagster account --all`"
+        what = "science alerts" if table == SCIENCE else "alerts"
+        message = f"nights {text}: one must have {what} of {survey.name}; see `fink-dagster account --all`"
         raise UserError(message)
     nights = [Night(key) for key in keys]
     for night in nights:

@@ -38,7 +38,8 @@ def rebuild(
 
     settings = load_settings()
     whose = get_survey(survey or settings.survey)
-    which = nights_between(settings, whose, nights)
+    # Also those that have no science alert any more: what HBase holds of them is to go.
+    which = nights_between(settings, whose, nights, "raw_alerts")
     spark, done = session(settings, "fink archive rebuild"), 0
     try:
         with counted("night", len(which), lambda: min(done, len(which))):

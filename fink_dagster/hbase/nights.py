@@ -51,6 +51,22 @@ def keys_between(address: Address, table: Table, first: Night, last: Night) -> I
         yield key
 
 
+def versions_between(address: Address, table: Table, first: Night, last: Night) -> list[tuple[bytes, int]]:
+    """Return the key of every row of the nights, both included, with the version of its newest cell [ms since 1970].
+
+    Raises
+    ------
+    TransientError
+        When HBase does not answer in time.
+    OperationError
+        When there is no such table.
+    """
+    filters = _between(first, last) + " AND KeyOnlyFilter()"
+    with answering(address), closing(connect(*address)) as connection:
+        found = connection.table(table.name).scan(filter=filters.encode(), batch_size=SCAN_ROWS, include_timestamp=True)
+        return [(key, max(version for _, version in cells.values())) for key, cells in found]
+
+
 def values_between(
     address: Address, table: Table, first: Night, last: Night, column: str
 ) -> Iterator[tuple[bytes, Any]]:

@@ -108,6 +108,10 @@ def put_newest(address: Address, table: Table, alerts: Iterable[Alert]) -> int:
         held = places(address, table, [alert.name for alert in chunk])
         due = [alert for alert in chunk if alert.name not in held or alert.order >= held[alert.name].order]
         changed += put_objects(address, table, due, held)
+        # An alert that is no longer the newest may have been cut off when it was, with its row put and no note yet.
+        old = (key_of(table, alert.record) for alert in chunk if alert not in due)
+        at = {place.key for place in held.values()}
+        remove(address, table, [key for key in old if key is not None and key not in at])
     return changed
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fink_dagster import __version__
+from fink_dagster.errors import TransientError
+from fink_dagster.hbase.amending import amend
 from fink_dagster.hbase.connection import ensure_tables
 from fink_dagster.hbase.objects import places_table, put_newest
 from fink_dagster.hbase.rows import Row
@@ -22,10 +24,13 @@ from fink_dagster.stages.archive_rows import acknowledged, alerts_in, tables_of
 from fink_dagster.stages.presplitting import create_absent
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from pyspark.sql import DataFrame
 
+    from fink_dagster.hbase.connection import Address
+    from fink_dagster.hbase.tables import Table
     from fink_dagster.settings import Settings
     from fink_dagster.stages.stage import Batch, NightContext
     from fink_dagster.surveys.base import Survey
@@ -61,14 +66,37 @@ class Archive:
         return bool(self.context.lake.reader.count_night(ARCHIVED, self.context.night.key))
 
     def process(self, rows: DataFrame, batch: Batch) -> None:
-        """Put one batch of science alerts and remember that HBase has them."""
+        """Put one batch of science alerts and remember that HBase has them.
+
+        Raises
+        ------
+        TransientError
+            Whatever is wrong: with HBase away, or a table disabled, the other stages go on, and the batch comes again.
+        """
         lake, night, identifier = self.context.lake, self.context.night.key, self.context.survey.identifier
         if batch.starts_over:
             rows = lake.not_in(rows, (ARCHIVED,), [identifier], f"night = '{night}'")
-        lake.append(ARCHIVED, self.put(rows), Append(NAME, batch.checkpoint, batch.number))
+        try:
+            done = self.put(rows, put=amend if batch.starts_over else put_rows)
+            lake.append(ARCHIVED, done, Append(NAME, batch.checkpoint, batch.number))
+        except TransientError:
+            self.close()
+            raise
+        except Exception as error:
+            self.close()
+            message = f"{NAME}: HBase must take every alert; got {_first_line(error)}; see to it, the batch comes again"
+            raise TransientError(message) from error
 
-    def put(self, rows: DataFrame) -> DataFrame:
-        """Return rows of ``archived`` for science alerts, each once HBase has acknowledged all that is made of it."""
+    def put(self, rows: DataFrame, put: Callable[[Address, Table, Sequence[Row]], int] = put_rows) -> DataFrame:
+        """Return rows of ``archived`` for science alerts, each once HBase has acknowledged all that is made of it.
+
+        Parameters
+        ----------
+        rows : DataFrame
+            Science alerts.
+        put : callable
+            How rows get there: ``amend`` where some may have been deleted before, which hides what is only put.
+        """
         from pyspark.sql import functions as F
 
         context, address = self.context, self.context.settings.hbase
@@ -78,7 +106,7 @@ class Archive:
                 alerts = list(alerts_in(rows, context.survey, table))
                 with alone(objects_lock(context.settings, context.survey)):
                     put_newest(address, table, alerts)
-        done = acknowledged(rows, context.survey, self.tables, lambda table, made: put_rows(address, table, made))
+        done = acknowledged(rows, context.survey, self.tables, lambda table, made: put(address, table, made))
         return done.withColumn("night", F.lit(context.night.key))
 
     def prepare(self) -> None:
@@ -98,6 +126,12 @@ class Archive:
     def close(self) -> None:
         """Nothing is held; the tables are looked for again at the next start."""
         self._ready = False
+
+
+def _first_line(error: Exception) -> str:
+    # Of an error in one of Spark's workers the last line says what was raised there, in the words of who raised it.
+    lines = [line for line in str(error).splitlines() if "Error: " in line] or str(error).splitlines()
+    return (lines or [type(error).__name__])[-1].strip()[:300]
 
 
 def objects_lock(settings: Settings, survey: Survey) -> Path:

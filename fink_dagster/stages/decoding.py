@@ -131,7 +131,8 @@ def _is_complete(alert: Column, survey: Survey) -> Column:
     from pyspark.sql import functions as F
 
     time = _field(alert, survey.night_rule.field) - F.lit(survey.night_rule.zero)
-    complete = (time >= 0) & (time < LAST_DAY)
+    # What has no name has no row in the archive either.
+    complete = (time >= 0) & (time < LAST_DAY) & (_field(alert, survey.object_identifier).cast("string") != "")
     for path in survey.never_null:
         complete = complete & _field(alert, path).isNotNull()
     return complete
@@ -265,8 +266,9 @@ class PythonDecoder:
         value = alert
         for name in path.split("."):
             value = value.get(name) if isinstance(value, dict) else None
-        if value is None:
-            raise CorruptData("missing_value", f"message: {path} must have a value; it is null")
+        if value is None or (value == "" and path == self.survey.object_identifier):
+            got = "null" if value is None else "empty"
+            raise CorruptData("missing_value", f"message: {path} must have a value; it is {got}")
         if path == self.survey.night_rule.field:
             try:
                 self.survey.night_rule.night(value)

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 from pyspark.accumulators import AccumulatorParam
 
 from fink_dagster.hbase.amending import amend, remove
-from fink_dagster.hbase.nights import keys_between
+from fink_dagster.hbase.nights import keys_between, versions_between
 from fink_dagster.hbase.objects import put_newest
+from fink_dagster.hbase.writer import Gone, delete_rows
 from fink_dagster.lake.lake import Append
 from fink_dagster.lake.reading import of_night
 from fink_dagster.local.exclusion import alone
 from fink_dagster.stages.archive import ARCHIVED, NAME, Archive, objects_lock
-from fink_dagster.stages.archive_rows import acknowledged, alerts_in, point_keys
+from fink_dagster.stages.archive_rows import acknowledged, alerts_in, point_keys, tables_of
 from fink_dagster.stages.rebuild_objects import rebuild_objects
 from fink_dagster.surveys.base import Night
 
@@ -108,7 +109,7 @@ def replace_rows(context: NightContext, before: DataFrame, after: DataFrame) -> 
 
 def remember(context: NightContext) -> None:
     """Make ``archived`` say of a night what follows from its science alerts, all of which HBase has."""
-    _remember(context, acknowledged(science_of(context), context.survey, _prepared(context), _nothing))
+    _remember(context, acknowledged(science_of(context), context.survey, tables_of(context.survey), _nothing))
 
 
 def remove_points(context: NightContext, first: Night, last: Night) -> Counter[str]:
@@ -129,10 +130,14 @@ def remove_points(context: NightContext, first: Night, last: Night) -> Counter[s
         if table.history:
             days = table.history.days
             begin, end = Night.of_day(first.day - days), Night.of_day(last.day + days)
+            # First what is there, then what should be: a row that a stream puts meanwhile is not looked at.
+            held = context.spark.createDataFrame(
+                versions_between(address, table, begin, last), "row_key binary, version long"
+            )
             rows = context.lake.read(SCIENCE).where(F.col("night").between(begin.key, end.key))
-            wanted = set(point_keys(rows, context.survey, table).toArrow()["row_key"].to_pylist())
-            held = keys_between(address, table, begin, last)
-            removed[table.name] += remove(address, table, [key for key in held if key not in wanted])
+            ghosts = held.join(point_keys(rows, context.survey, table), "row_key", "left_anti").toLocalIterator()
+            gone = (Gone(bytes(row["row_key"]), row["version"]) for row in ghosts)
+            removed[table.name] += delete_rows(address, table, gone)
     return removed
 
 

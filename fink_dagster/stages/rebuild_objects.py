@@ -5,7 +5,6 @@ Rows of alerts are ``rebuild``'s; how an object's row is found and changed is sa
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from fink_dagster.hbase.amending import remove
@@ -49,15 +48,16 @@ def rebuild_objects(context: NightContext, table: Table, rows: DataFrame) -> tup
         held = dict(values_between(address, table, night, night, survey.object_identifier))
         noted = (name for _, name in values_between(address, places_table(table), night, night, NAME))
         of_night = (row[0] for row in rows.select(survey.object_identifier).distinct().collect())
-        names = iter(sorted({*held.values(), *noted, *of_night}))
-        while chunk := list(islice(names, LOOK_UP_ROWS)):
-            newest = {alert.name: alert for alert in _newest(context, table, chunk)}
+        names = sorted({*held.values(), *noted, *of_night})
+        newest = {alert.name: alert for alert in _newest(context, table, names)}
+        for start in range(0, len(names), LOOK_UP_ROWS):
+            chunk = names[start : start + LOOK_UP_ROWS]
             there = places(address, table, chunk)
-            put += put_objects(address, table, newest.values(), there)
+            put += put_objects(address, table, [newest[name] for name in chunk if name in newest], there)
             gone = {name: place for name, place in there.items() if name not in newest}
             removed += remove_objects(address, table, gone)
-            keys = {key_of(table, alert.record) for alert in newest.values()}
-            removed += remove(address, table, [key for key, name in held.items() if name in chunk and key not in keys])
+        keys = {key_of(table, alert.record) for alert in newest.values()}
+        removed += remove(address, table, [key for key in held if key not in keys])
     return put, removed
 
 
@@ -67,7 +67,8 @@ def _newest(context: NightContext, table: Table, names: list[str]) -> Iterable[A
     from pyspark.sql import functions as F
 
     survey = context.survey
-    rows = context.lake.read("science_alerts").where(F.col(survey.object_identifier).isin(names))
+    wanted = context.spark.createDataFrame([(name,) for name in names], f"`{survey.object_identifier}` string")
+    rows = context.lake.read("science_alerts").join(F.broadcast(wanted), survey.object_identifier, "left_semi")
     for name in table.key:
         rows = rows.where(F.col(table.by_name[name].path).isNotNull())
     order = [F.col(path).desc() for path in (survey.night_rule.field, survey.identifier)]

@@ -96,6 +96,8 @@ def rerun(
     number = changed.count()
     if number:
         _write(context, rows, changed, [*old, STATUS, VERSIONS])
+    # Also where nothing has changed: a rerun may have been cut off before this.
+    remember(context)
     codes = answers.groupBy(F.col(ADDED)[STATUS][module.name].alias("code")).count().collect()
     tally = tallies.value.get(module.name, Tally())
     failed = Counter({row.code: row["count"] for row in codes if row.code})
@@ -151,4 +153,3 @@ def _write(context: NightContext, rows: DataFrame, changed: DataFrame, columns: 
     condition = reduce(lambda one, other: one & other, meets, F.col(f"{TABLE}.night") == night)
     merge = changed.alias("new").mergeInto(context.lake.name(TABLE), condition)
     merge.whenMatched().update({f"`{name}`": F.col(f"new.{name}") for name in columns}).merge()
-    remember(context)

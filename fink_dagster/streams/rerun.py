@@ -13,6 +13,7 @@ from fink_dagster.lake.lake import Lake
 from fink_dagster.stages.raw2science import modules_of
 from fink_dagster.stages.rerun import TABLE, Rerun, rerun
 from fink_dagster.stages.stage import NightContext
+from fink_dagster.stages.statistics import put_statistics
 from fink_dagster.stages.writers import KnownWriters
 from fink_dagster.streams.lease import NightLease
 
@@ -81,6 +82,7 @@ def rerun_nights(
                 others = [done[maker] for path in module.reads if (maker := makers.get(path)) in done]
                 done[module.name] = rerun(context, module, makers, failed_only=failed_only, others=others)
                 yield night, module.name, done[module.name]
+            put_statistics(context)
         finally:
             lease.release()
 

@@ -1,8 +1,8 @@
 """The tables ZTF's science alerts are archived in, as Fink has them.
 
-Sources: fink-broker, ``archive_index``, ``archive_statistics`` and ``ztf/hbase_utils``. Names, contents and how row keys
-begin are Fink's, so that its prefix scans find the same; columns of modules the platform does not have yet are named
-all the same. What is declared by each field is said in ``archive``.
+Sources: fink-broker, ``archive_index``, ``archive_statistics`` and ``ztf/hbase_utils``. Names, contents and how row
+keys begin are Fink's, so that its prefix scans find the same; columns of modules the platform does not have yet are
+named all the same. What is declared by each field is said in ``archive``.
 """
 
 from __future__ import annotations

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+from contextlib import closing
 from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
 import fastavro
 import pytest
 
+from fink_dagster.errors import TransientError
+from fink_dagster.hbase.amending import remove
 from fink_dagster.hbase.codec import decode
+from fink_dagster.hbase.connection import connect
 from fink_dagster.hbase.objects import places_table
 from fink_dagster.stages.archive import Archive
 from fink_dagster.stages.stage import Batch, NightContext
@@ -135,3 +139,25 @@ def _objects(context: NightContext) -> dict[str, int]:
     found = {cells[b"i:objectId"][0].decode(): decode(cells[b"i:candid"][0], "bigint") for cells in rows}
     assert len(found) == len(rows)
     return found
+
+
+def test_a_refusal_of_hbase_is_no_end_of_the_night_and_rows_that_were_deleted_come_back(
+    context: NightContext, batch_of: Callable[..., DataFrame], packets: list[bytes]
+) -> None:
+    rows = enriched(context, batch_of, packets[:8])
+    stage, main = Archive(context), context.survey.name
+    stage.prepare()
+    with closing(connect(*context.settings.hbase)) as connection:
+        connection.disable_table(main)
+        with pytest.raises(TransientError, match=r"HBase must take every alert; got .*the batch comes again"):
+            stage.process(rows, Batch(0, "archive"))
+        connection.enable_table(main)
+    stage.process(rows, Batch(0, "archive"))
+    held = scanned(context, main)
+    assert len(held) == rows.count()
+
+    remove(context.settings.hbase, stage.tables[0], held)
+    assert not scanned(context, main)
+    context.lake.spark.sql(f"DELETE FROM {context.lake.name('archived')}")
+    stage.process(rows, Batch(0, "again", starts_over=True))
+    assert set(scanned(context, main)) == set(held)

@@ -66,6 +66,20 @@ def test_a_move_cut_off_at_any_request_is_finished_by_the_next_call(monkeypatch:
             assert places(NOWHERE, TABLE, ["a"])["a"].key == b"8_1.0_a"
 
 
+def test_a_move_cut_off_leaves_nothing_when_another_night_was_faster(monkeypatch: pytest.MonkeyPatch) -> None:
+    for allowed in range(12):
+        with monkeypatch.context() as patch:
+            hbase = FakeHBase().install(patch)
+            put_newest(NOWHERE, TABLE, [alert("a", 1, 7)])
+            hbase.cut_off_after(allowed)
+            with contextlib.suppress(KeyboardInterrupt):
+                put_newest(NOWHERE, TABLE, [alert("a", 2, 8)])
+            hbase.cut_off_after(None)
+            put_newest(NOWHERE, TABLE, [alert("a", 3, 9)])
+            put_newest(NOWHERE, TABLE, [alert("a", 2, 8)])
+            assert held(hbase) == {b"9_1.0_a": (3).to_bytes(8, "big")}, allowed
+
+
 def test_an_object_without_alerts_is_gone_and_may_come_back(hbase: FakeHBase) -> None:
     put_newest(NOWHERE, TABLE, [alert("a", 5, 7), alert("b", 5, 7)])
     assert remove_objects(NOWHERE, TABLE, places(NOWHERE, TABLE, ["a"])) == 1

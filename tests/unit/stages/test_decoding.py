@@ -39,7 +39,10 @@ def _refusal(decoder: PythonDecoder, message: bytes) -> str:
     return refused.value.code
 
 
-@given(st.integers(-(2**63), 2**63 - 1), st.text(max_size=20), st.none() | st.floats(width=32, allow_nan=False))
+NAMES = st.text(min_size=1, max_size=20)
+
+
+@given(st.integers(-(2**63), 2**63 - 1), NAMES, st.none() | st.floats(width=32, allow_nan=False))
 def test_a_toy_alert_comes_back_as_it_was_sent(source: int, name: str, quality: float | None) -> None:
     message = toy_message(sourceId=source, objectName=name, quality=quality)
     assert _read(TOY, message) == {"sourceId": source, "objectName": name, "mjd": 60000.0, "quality": quality}
@@ -114,6 +117,11 @@ def test_a_packet_without_a_value_it_needs_is_missing_it(ztf: PythonDecoder, pac
     schema = copy.deepcopy(schema)
     _null(path)(schema, record)
     assert _refusal(ztf, encoded(schema, record)) == "missing_value"
+
+
+def test_an_alert_of_an_object_without_a_name_is_missing_it(ztf: PythonDecoder, packets: list[bytes]) -> None:
+    schema, record = decoded(packets[0])
+    assert _refusal(ztf, encoded(schema, {**record, "objectId": ""})) == "missing_value"
 
 
 @pytest.mark.parametrize("path", ZTF.required)

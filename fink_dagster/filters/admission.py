@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from fink_dagster.filters.filter import COUNT
 from fink_dagster.science.admission import fault_in_inputs, fault_in_limits, fault_in_text
+from fink_dagster.surveys import survey_names
 
 if TYPE_CHECKING:
     from fink_dagster.filters.filter import Filter
@@ -22,6 +23,15 @@ def fault_in(item: Filter) -> str:
         fault_in_inputs(item),
         "" if callable(item.predicate) else f"must have a predicate; got {item.predicate!r:.60}; correct it",
         fault_in_limits(item.limits),
+        _fault_in_name(item.name),
         f"must not be called {COUNT!r}, as the count topic is; got that; rename it" if item.name == COUNT else "",
     )
     return next(filter(None, faults), "")
+
+
+def _fault_in_name(name: str) -> str:
+    """Return that a filter's topic would stand among the count topics, which users are not let into by a prefix."""
+    for survey in survey_names():
+        if name.startswith(f"{survey}_"):
+            return f"must not have a name that begins with a survey's; got {name!r}; rename it"
+    return ""

@@ -43,10 +43,8 @@ _HOPELESS = {
     KafkaError.INVALID_RECORD,
     KafkaError.TOPIC_EXCEPTION,
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
-    KafkaError.UNKNOWN_TOPIC_OR_PART,
-    KafkaError._UNKNOWN_TOPIC,
 }
-"""Refusals of one message that a second attempt would only repeat."""
+"""Refusals of one message that a second attempt would only repeat. A topic that is gone is none: it is made anew."""
 
 
 @dataclass(frozen=True)
@@ -189,7 +187,14 @@ class TransactionalWriter:
         return self._producer
 
     def _opened(self) -> Producer:
-        ensure_topic(self._config, self._marker_topic, 1)
+        partitions = ensure_topic(self._config, self._marker_topic, 1)
+        if partitions != 1:
+            # Markers are read from the first alone: what stood in another would be sent again.
+            message = (
+                f"kafka topic {self._marker_topic}: must have one partition; got {partitions}; "
+                "remove it if nothing of the night was sent, or its markers if all is in the lake"
+            )
+            raise OperationError(message)
         producer = Producer({**_PRODUCER, **self._config, "transactional.id": self._id})
         with answering(self._config, f"transactional id {self._id!r}"):
             _patiently(producer.init_transactions, ANSWER_SECONDS)

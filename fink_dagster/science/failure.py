@@ -39,9 +39,14 @@ def is_broken(code: str) -> bool:
 def failure_of(error: BaseException) -> Failure:
     """Return what is said of a module that raised an error."""
     if isinstance(error, Unavailable) and _is_code(error.code):
-        return Failure(error.code, str(error)[:TEXT_CHARACTERS])
+        return Failure(error.code, _printable(str(error)))
     code = OUT_OF_MEMORY if isinstance(error, MemoryError) else RAISED
-    return Failure(code, f"{type(error).__name__}: {error}"[:TEXT_CHARACTERS])
+    return Failure(code, _printable(f"{type(error).__name__}: {error}"))
+
+
+def _printable(text: str) -> str:
+    """Return a text that every column and log takes: half a surrogate pair would spoil what stands beside it."""
+    return text[:TEXT_CHARACTERS].encode("utf-8", "replace").decode()
 
 
 def _is_code(code: object) -> bool:

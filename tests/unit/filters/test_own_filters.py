@@ -58,6 +58,7 @@ def test_what_is_found_is_kept_until_somebody_looks_anew(own_filters: Path) -> N
     [
         ({"name": "'vra'"}, "must have a name of its own; got that of the one in fink-dagster; rename it"),
         ({"name": "'count'"}, "must not be called 'count', as the count topic is; got that; rename it"),
+        ({"name": "'ztf_mine'"}, "must not have a name that begins with a survey's; got 'ztf_mine'; rename it"),
         ({"name": "'No-Topic'"}, "filter name: must be a lower-case letter and then at most 40 of a-z, 0-9 and _"),
         ({"name": "None"}, "filter name: must be a lower-case letter"),
         ({"inputs": "'candidate.magpsf'"}, "must have inputs as a tuple of texts; got 'candidate.magpsf'; a tuple"),

@@ -74,6 +74,16 @@ def test_a_batch_is_produced_marked_and_committed_in_one_transaction(
     assert made == ["init_transactions", *once]
 
 
+def test_markers_in_several_partitions_are_refused_before_anything_is_sent(
+    monkeypatch: pytest.MonkeyPatch, producers: list[FakeProducer], writer: TransactionalWriter
+) -> None:
+    monkeypatch.setattr(transactions, "ensure_topic", lambda *_: 3)
+    producers.append(FakeProducer())
+    with pytest.raises(OperationError, match="kafka topic markers: must have one partition; got 3"):
+        writer.send("b", [MESSAGE])
+    assert not producers[0].calls
+
+
 def test_nothing_to_send_asks_nothing_of_kafka(producers: list[FakeProducer], writer: TransactionalWriter) -> None:
     assert writer.send("b", []) == []
 

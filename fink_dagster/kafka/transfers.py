@@ -68,6 +68,20 @@ def must_be_a_transfer(topic: str) -> str:
     return topic
 
 
+def must_be_new(config: Mapping[str, str], topic: str) -> None:
+    """Do nothing where neither topic of a transfer is there.
+
+    Raises
+    ------
+    UserError
+        When one is.
+    TransientError
+        When no broker answers.
+    """
+    if existing_topics(config, [topic, topic + SCHEMA_SUFFIX]):
+        raise _taken(topic)
+
+
 def create_transfer(config: Mapping[str, str], topic: str, *, retention_ms: int, replication: int) -> None:
     """Make the topic of a transfer; there must be none of the name.
 
@@ -91,8 +105,7 @@ def create_transfer(config: Mapping[str, str], topic: str, *, retention_ms: int,
     OperationError
         When the broker refuses.
     """
-    if existing_topics(config, [topic, topic + SCHEMA_SUFFIX]):
-        raise _taken(topic)
+    must_be_new(config, topic)
     limits = {"max.message.bytes": str(MAX_MESSAGE_BYTES), "retention.ms": str(retention_ms)}
     new = NewTopic(topic, num_partitions=PARTITIONS, replication_factor=replication, config=limits)
     admin = AdminClient(dict(config))  # named: the answer never comes when the client is collected before it

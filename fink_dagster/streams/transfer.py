@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from fink_dagster.accounts.nights import must_be_closed, nights_between
 from fink_dagster.errors import UserError
 from fink_dagster.filters.registry import get_filter
-from fink_dagster.kafka.transfers import transfer_topic
+from fink_dagster.kafka.clients import distribution_client
+from fink_dagster.kafka.transfers import must_be_new, transfer_topic
 from fink_dagster.lake.lake import Lake
 from fink_dagster.lake.reading import LakeReader
 from fink_dagster.stages.contents import paths_of, schema_of
@@ -53,12 +54,12 @@ class Order:
 def ordered(
     settings: Settings, survey: Survey, nights: str, name: str | None, columns: str, identity: str | None
 ) -> Order:
-    """Return what is meant by the words of an order, all of which is asked of the lake alone.
+    """Return what is meant by the words of an order; whatever is wrong with them is said before Spark is started.
 
     Parameters
     ----------
     settings : Settings
-        Where the lake is.
+        Where the lake and Kafka are.
     survey : Survey
         Whose alerts.
     nights : str
@@ -73,7 +74,10 @@ def ordered(
     Raises
     ------
     UserError
-        When there are no such nights, no such filter for these alerts, or no such columns, or the name cannot be.
+        When there are no such nights, no such filter for these alerts, or no such columns, or the name cannot be or is
+        taken.
+    TransientError
+        When Kafka is away.
     OperationError
         When one of the nights is not closed.
     """
@@ -87,6 +91,7 @@ def ordered(
     which, table = nights_between(settings, survey, nights), LakeReader(settings, survey.name).table(TABLE)
     assert table is not None
     paths = paths_of(schema_of(table), columns, (survey.object_identifier, survey.identifier))
+    must_be_new(distribution_client(settings), topic)
     return Order(which, item, paths, topic)
 
 

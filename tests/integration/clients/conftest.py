@@ -175,7 +175,7 @@ def names(lake: Lake) -> dict[str, set[tuple[str, int]]]:
     assert rows is not None
     alerts = rows.to_pylist()
     bright = [row for row in alerts if row["candidate"]["magpsf"] < 18.0]
-    assert (len(alerts), len(bright)) == (20, 5)
+    assert (len(alerts), len(bright)) == (20, 7)
     return {
         topic: {(row["objectId"], row["candid"]) for row in some} for topic, some in ((ALL, alerts), (SOME, bright))
     }

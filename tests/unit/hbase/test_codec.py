@@ -31,7 +31,9 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
 @given(st.data(), st.sampled_from(sorted(VALUES)))
 def test_every_value_reads_back_as_it_was(data: st.DataObject, kind: str) -> None:
     value = data.draw(VALUES[kind])
-    assert decode(encode(value, kind), kind) == value
+    read = decode(encode(value, kind), kind)
+    # A time that its zone's clocks show twice equals none of another zone.
+    assert read == (value.astimezone(dt.UTC) if isinstance(value, dt.datetime) else value)
 
 
 @pytest.mark.parametrize(

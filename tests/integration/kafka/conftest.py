@@ -25,8 +25,8 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Settings of a running broker that asks for a user; the platform's is fink."""
     ours = KafkaCluster(security_protocol="SASL_PLAINTEXT", username="fink", password=SecretStr(PLATFORM))
     made = settings_in(tmp_path_factory.mktemp("secured"), distribution_kafka=ours)
-    kafka.start(made)
     try:
+        kafka.start(made)
         yield made
     finally:
         kafka.stop(made)

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from pyspark.sql import DataFrame
 
-RAISES = "lambda magnitude: (magnitude < 17) if (magnitude < 19).all() else 1 / 0"
+COMPLAINS = "(_ for _ in ()).throw(ValueError('two' + chr(10) + 'lines'))"
+RAISES = f"lambda magnitude: (magnitude < 17) if (magnitude < 19).all() else {COMPLAINS}"
 
 
 def test_a_trial_counts_what_passes_and_what_fails_alert_by_alert_and_is_kept(
@@ -44,7 +45,7 @@ def test_a_trial_counts_what_passes_and_what_fails_alert_by_alert_and_is_kept(
     assert found == Trial("bright", "1", night.key, 20, len(bright), 0, "", tuple(bright[:EXAMPLES]))
     (broken,) = tried(lake, get_filter("raises"), [night])
     assert (broken.alerts, broken.passed, broken.failed) == (20, len(bright), len(faint))
-    assert "ZeroDivisionError" in broken.error
+    assert broken.error == "ValueError: two lines"
     (never,) = tried(lake, get_filter("never"), [night])
     assert (never.passed, never.failed, never.examples) == (0, 0, ())
     assert trials_in(lake.reader) == [found, broken, never]

@@ -174,8 +174,9 @@ def apparent_magnitudes(
         change = 10 ** (-0.4 * magnitude)
         before = 10 ** (-0.4 * np.where(reference_magnitude < 0, np.nan, reference_magnitude))
         flux = np.where(brighter, before + change, before - change)
-        errors = sigma / POGSON * change, reference_sigma / POGSON * before
-        return -2.5 * np.log10(flux), np.hypot(*errors) / flux * POGSON
+        error, reference_error = sigma / POGSON * change, reference_sigma / POGSON * before
+        # As upstream writes it: in the last bit np.hypot differs, and a slope near zero by a hundred thousandth then.
+        return -2.5 * np.log10(flux), np.sqrt(error**2 + reference_error**2) / flux * POGSON
 
 
 def _by_curve(points: Points) -> Points:
